@@ -1,0 +1,2 @@
+//! The veilsum command.
+fn main() {}

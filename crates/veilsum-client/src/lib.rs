@@ -1,0 +1,1 @@
+//! The member's SDK: session, site policy, ledger, retry.

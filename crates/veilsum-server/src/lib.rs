@@ -1,0 +1,1 @@
+//! The Veilsum coordinator as a service: rounds, staging, admission, publishing.

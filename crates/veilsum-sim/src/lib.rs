@@ -1,0 +1,1 @@
+//! Whole rounds in one process: simulated members, drop-out scripts, cost accounting.

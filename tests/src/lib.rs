@@ -1,0 +1,1 @@
+//! Whole rounds, real QUIC and adversaries; see the files beside src.
