@@ -6,5 +6,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod bitmap;
+pub mod identity;
 pub mod ids;
 pub mod label;
+pub mod roster;
