@@ -1,0 +1,203 @@
+//! Bounds what one member can add to the sum.
+
+use std::fmt;
+
+use rayon::prelude::*;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::{Clip, EncodeError, Encoding, Plan, Side, Update};
+
+/// An update within the clip of its task, flattened in manifest order. Integers within their range.
+///
+/// # Security
+///
+/// A secret of the member: wiped on drop, no `Clone`, no values in `Debug`.
+pub struct Clipped {
+    pub(crate) values: Values,
+    pub(crate) clipping: Clipping,
+    pub(crate) plan: [u8; 32],
+}
+
+/// Flattened values. The floats of a rotated task are padded with zeros.
+pub(crate) enum Values {
+    Floats(Vec<f64>),
+    Integers(Vec<i64>),
+}
+
+/// What the clip did to an update.
+///
+/// # Security
+///
+/// Tells something about the update, so it stays with the member.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Clipping {
+    /// The norm before clipping, if it was above the bound of an L2 clip.
+    pub clipped_norm: Option<f64>,
+    /// Coordinates that an L-infinity clip cut.
+    pub clipped_coordinates: u64,
+}
+
+impl Update {
+    /// Flattens the update and clips it; integers are only checked, never changed.
+    ///
+    /// # Errors
+    ///
+    /// The plan is for another manifest, or an integer lies outside the task's range.
+    pub fn clip(self, plan: &Plan) -> Result<Clipped, EncodeError> {
+        if self.manifest() != plan.manifest() {
+            return Err(EncodeError::OtherManifest);
+        }
+        let (values, clipping) = match *plan.encoding() {
+            Encoding::Float(encoding) => clip_floats(&self, plan, encoding.clip),
+            Encoding::Integer { min, max } => {
+                (check_integers(&self, min, max)?, Clipping::default())
+            }
+        };
+        Ok(Clipped {
+            values,
+            clipping,
+            plan: plan.digest(),
+        })
+    }
+}
+
+impl Clipped {
+    /// What the clip did.
+    #[must_use]
+    pub const fn clipping(&self) -> Clipping {
+        self.clipping
+    }
+}
+
+impl fmt::Debug for Clipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            values: _,
+            clipping: _,
+            plan: _,
+        } = self;
+        f.write_str("Clipped(..)")
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        match self {
+            Self::Floats(values) => values.zeroize(),
+            Self::Integers(values) => values.zeroize(),
+        }
+    }
+}
+
+fn clip_floats(update: &Update, plan: &Plan, clip: Clip) -> (Values, Clipping) {
+    let padded = plan.padded_coordinates() as usize;
+    // Room for the padding from the start, so that no move leaves a copy behind.
+    let mut values = Vec::with_capacity(padded);
+    for data in update.data() {
+        data.append_floats(&mut values);
+    }
+    let clipping = match clip {
+        Clip::L2(bound) => clip_norm(&mut values, bound),
+        Clip::LInf(bound) => clip_coordinates(&mut values, bound),
+    };
+    values.resize(padded, 0.0);
+    (Values::Floats(values), clipping)
+}
+
+fn clip_norm(values: &mut [f64], bound: f64) -> Clipping {
+    // spec: [encode.clip.l2]
+    let (mut shrink, mut norm) = (1.0, sum_of_squares(values).sqrt());
+    if norm > HUGE {
+        // Squares may have overflowed; halving the exponents first keeps them in range.
+        shrink = SHRINK;
+        scale(values, shrink);
+        norm = sum_of_squares(values).sqrt();
+    }
+    if shrink == 1.0 && norm <= bound {
+        return Clipping::default();
+    }
+    scale(values, bound / norm);
+    Clipping {
+        clipped_norm: Some(norm / shrink),
+        clipped_coordinates: 0,
+    }
+}
+
+fn clip_coordinates(values: &mut [f64], bound: f64) -> Clipping {
+    // spec: [encode.clip.linf]
+    let cut = values.par_chunks_mut(PAGE).map(|page| {
+        let mut cut = 0;
+        for value in page {
+            cut += u64::from(value.abs() > bound);
+            *value = value.clamp(-bound, bound);
+        }
+        cut
+    });
+    Clipping {
+        clipped_norm: None,
+        clipped_coordinates: cut.sum(),
+    }
+}
+
+fn scale(values: &mut [f64], factor: f64) {
+    values
+        .par_chunks_mut(PAGE)
+        .for_each(|page| page.iter_mut().for_each(|x| *x *= factor));
+}
+
+/// The sum of squares in one fixed order, whatever the number of threads.
+fn sum_of_squares(values: &[f64]) -> f64 {
+    // spec: [encode.clip.order]
+    let mut sums: Vec<f64> = values.par_chunks(PAGE).map(page_sum_of_squares).collect();
+    while sums.len() > 1 {
+        sums = sums
+            .chunks(2)
+            .map(|pair| pair.iter().copied().reduce(|a, b| a + b).unwrap_or(0.0))
+            .collect();
+    }
+    sums.first().copied().unwrap_or(0.0)
+}
+
+/// Eight running sums over the coordinates of equal position modulo 8, added pairwise.
+fn page_sum_of_squares(page: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    for eight in page.chunks(8) {
+        for (sum, x) in sums.iter_mut().zip(eight) {
+            *sum += x * x;
+        }
+    }
+    let [a, b, c, d, e, f, g, h] = sums;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+fn check_integers(update: &Update, min: i64, max: i64) -> Result<Values, EncodeError> {
+    // spec: [encode.integer.range]
+    let mut flat = Zeroizing::new(Vec::with_capacity(update.manifest().coordinates() as usize));
+    for (spec, data) in update.manifest().tensors().iter().zip(update.data()) {
+        data.try_each_integer(|(index, value)| {
+            let side = if value < i128::from(min) {
+                Side::Below
+            } else if value > i128::from(max) {
+                Side::Above
+            } else {
+                flat.push(value as i64);
+                return Ok(());
+            };
+            Err(EncodeError::OutOfRange {
+                tensor: spec.name.clone(),
+                index: index as u64,
+                side,
+                min,
+                max,
+            })
+        })
+        .transpose()?;
+    }
+    Ok(Values::Integers(std::mem::take(&mut *flat)))
+}
+
+/// 2^500: above it squares of a long vector may overflow.
+const HUGE: f64 = f64::from_bits((1023 + 500) << 52);
+/// 2^-600.
+const SHRINK: f64 = f64::from_bits((1023 - 600) << 52);
+const PAGE: usize = 4096;

@@ -1,0 +1,111 @@
+//! What a task says about the way from values to integers.
+
+use serde::{Deserialize, Serialize};
+
+/// How the values of a task become integers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "encoding", rename_all = "lowercase")]
+pub enum Encoding {
+    /// Float tensors: clipped, optionally rotated, quantised.
+    Float(FloatEncoding),
+    /// Integer tensors, summed as they are; a value outside the range is refused, not saturated. No weights.
+    Integer {
+        /// Least value of a coordinate.
+        min: i64,
+        /// Largest value of a coordinate, above `min`.
+        max: i64,
+    },
+}
+
+/// Clipping and quantisation of floats.
+///
+/// ```
+/// use veilsum_encode::{Clip, FloatEncoding, Range};
+///
+/// let plain = FloatEncoding::new(Clip::LInf(0.5), 16);
+/// assert_eq!((plain.rotation, plain.range, plain.max_weight), (false, Range::Full, 1));
+/// let rotated = FloatEncoding::new(Clip::L2(3.0), 16).rotated().weighted(5_000);
+/// assert_eq!(rotated.range, Range::Spread { deviations: 6 });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FloatEncoding {
+    /// What no update may exceed.
+    pub clip: Clip,
+    /// Bits of a quantised coordinate, 2 to 52: integers from -(2^(bits-1) - 1) to 2^(bits-1) - 1.
+    pub precision_bits: u8,
+    /// Whether updates are rotated before quantising, which spreads their energy over the coordinates.
+    #[serde(default)]
+    pub rotation: bool,
+    /// The float that the largest integer stands for.
+    #[serde(default)]
+    pub range: Range,
+    /// Largest weight of a member; 1 for a task without weights.
+    #[serde(default = "one")]
+    pub max_weight: u32,
+}
+
+impl FloatEncoding {
+    /// No rotation, no weights, a range that nothing saturates.
+    #[must_use]
+    pub const fn new(clip: Clip, precision_bits: u8) -> Self {
+        Self {
+            clip,
+            precision_bits,
+            rotation: false,
+            range: Range::Full,
+            max_weight: 1,
+        }
+    }
+
+    /// The same with rotation and the range that fits it: six deviations of a coordinate.
+    #[must_use]
+    pub const fn rotated(self) -> Self {
+        Self {
+            rotation: true,
+            range: Range::Spread { deviations: 6 },
+            ..self
+        }
+    }
+
+    /// The same with weights from 1 to `max_weight`.
+    #[must_use]
+    pub const fn weighted(self, max_weight: u32) -> Self {
+        Self { max_weight, ..self }
+    }
+}
+
+/// What no update may exceed. Bounds are between 2^-100 and 2^100.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clip {
+    /// Euclidean norm of the whole flattened update; a longer one is scaled down.
+    L2(f64),
+    /// Absolute value of each coordinate; a larger one is cut.
+    LInf(f64),
+}
+
+/// The float that the largest integer stands for. What lies beyond saturates, and is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Range {
+    /// The largest value the clip lets through: nothing saturates. Under an L2 clip of a long vector this wastes
+    /// precision, since one coordinate could carry the whole norm but never does.
+    #[default]
+    Full,
+    /// So many deviations of a coordinate of a rotated update at the clip, and never more than [`Range::Full`].
+    ///
+    /// Under a clip to the L2 norm c with D coordinates one deviation is c / sqrt(D); under an L-infinity clip to c it
+    /// is c. For the latter a coordinate saturates with probability at most 2 exp(-deviations^2 / 2) over the rotation
+    /// seed, whatever the update (Hoeffding); for the former that holds if the update's energy is spread evenly
+    /// over the columns of the rotation.
+    Spread {
+        /// Between 1 and 64. Six leaves about two coordinates in a thousand million outside.
+        deviations: u8,
+    },
+    /// A fixed value, between 2^-100 and 2^100.
+    Fixed(f64),
+}
+
+const fn one() -> u32 {
+    1
+}
