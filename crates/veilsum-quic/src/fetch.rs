@@ -1,0 +1,435 @@
+//! Not a cache: it fetches one blob, by digest, as far as the connection carries, and goes on where it
+//! stopped over the next one. The digest is checked over all bytes at the end; nothing is whole before.
+
+use std::{io, path::Path};
+
+use bytes::Bytes;
+use quinn::{ReadError, RecvStream};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+use tokio::{
+    fs::{File, OpenOptions},
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom},
+    time::timeout,
+};
+
+use crate::{
+    blob::{Reply, Request},
+    client::Connection,
+    close::{Closed, StreamCode},
+};
+
+/// Why a blob is not whole. Unless it says that it starts over, what has come is kept for the next call.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// The coordinator has no such blob.
+    #[error("coordinator has no blob {}", hex::encode(digest))]
+    Unknown {
+        /// The digest asked for.
+        digest: [u8; 32],
+    },
+    /// The blob is longer than the member wants.
+    #[error("blob has {found} bytes, wanted at most {wanted}")]
+    TooLarge {
+        /// Its length.
+        found: u64,
+        /// The most.
+        wanted: u64,
+    },
+    /// All bytes are here and are not those of the digest; the partial blob starts over.
+    #[error(
+        "blob has digest {}, wanted {}",
+        hex::encode(found),
+        hex::encode(wanted)
+    )]
+    WrongDigest {
+        /// SHA-256 of what came.
+        found: [u8; 32],
+        /// The digest asked for.
+        wanted: [u8; 32],
+    },
+    /// The coordinator names another length than before, or one below what has come; starts over.
+    #[error("blob has {found} bytes, earlier replies said {wanted}")]
+    LengthChanged {
+        /// The length now.
+        found: u64,
+        /// The length before, or the bytes that have come.
+        wanted: u64,
+    },
+    /// A range ended without a byte, or with more than were asked for, or its reply is none.
+    #[error("reply of the coordinator at offset {offset} is malformed")]
+    Malformed {
+        /// The offset asked for.
+        offset: u64,
+    },
+    /// The coordinator broke the range off.
+    #[error("coordinator broke the blob off at offset {offset}: {code}")]
+    BrokenOff {
+        /// Bytes that have come.
+        offset: u64,
+        /// The coordinator's code.
+        code: StreamCode,
+    },
+    /// Nothing came for the stall time.
+    #[error("blob stalled at offset {offset}")]
+    Stalled {
+        /// Bytes that have come.
+        offset: u64,
+    },
+    /// The file of the partial blob cannot be written; starts over.
+    #[error("cannot keep the blob: {0}")]
+    Disk(#[from] io::Error),
+    /// The connection is gone.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+/// A blob on its way: what has come of it, in memory or in a file. It outlives connections.
+#[derive(Debug)]
+pub struct PartialBlob {
+    digest: [u8; 32],
+    hasher: Sha256,
+    received: u64,
+    downloaded: u64,
+    total: Option<u64>,
+    whole: bool,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Memory(Vec<u8>),
+    File(File),
+}
+
+impl PartialBlob {
+    /// Nothing yet, to be collected in memory.
+    pub fn in_memory(digest: [u8; 32]) -> Self {
+        Self::new(digest, Sink::Memory(Vec::new()))
+    }
+
+    /// Goes on with the file at `path`, which is made if it is not there. What it holds is taken for the
+    /// start of the blob; the digest at the end tells if it was.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be opened, made or read.
+    pub async fn in_file(digest: [u8; 32], path: &Path) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(path).await?;
+        let (mut hasher, mut received, mut piece) =
+            (Sha256::new(), 0_u64, Vec::with_capacity(PIECE));
+        while (&mut file).take(PIECE_U64).read_to_end(&mut piece).await? > 0 {
+            hasher.update(&piece);
+            received = received.saturating_add(length(&piece));
+            piece.clear();
+        }
+        let mut blob = Self::new(digest, Sink::File(file));
+        (blob.hasher, blob.received) = (hasher, received);
+        Ok(blob)
+    }
+
+    fn new(digest: [u8; 32], sink: Sink) -> Self {
+        Self {
+            digest,
+            hasher: Sha256::new(),
+            received: 0,
+            downloaded: 0,
+            total: None,
+            whole: false,
+            sink,
+        }
+    }
+
+    /// The SHA-256 digest of the whole.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// Bytes held, from the blob's start.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Bytes taken from the network for it over all connections.
+    pub fn downloaded(&self) -> u64 {
+        self.downloaded
+    }
+
+    /// The blob's length, once the coordinator has named it.
+    pub fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// Whether every byte is here and the digest is right.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// The bytes of a whole blob in memory; `None` if it is not whole or in a file.
+    pub fn into_bytes(self) -> Option<Bytes> {
+        match self.sink {
+            Sink::Memory(bytes) if self.whole => Some(bytes.into()),
+            Sink::Memory(_) | Sink::File(_) => None,
+        }
+    }
+
+    /// Makes the sink hold exactly `received` bytes, whatever a dropped call has left behind.
+    async fn settle(&mut self) -> io::Result<()> {
+        let received = self.received;
+        match &mut self.sink {
+            Sink::Memory(bytes) => bytes.truncate(usize::try_from(received).unwrap_or(usize::MAX)),
+            Sink::File(file) => {
+                file.set_len(received).await?;
+                file.seek(SeekFrom::Start(received)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Memory(held) => held.extend_from_slice(bytes), // grows with what came
+            Sink::File(file) => file.write_all(bytes).await?,
+        }
+        self.hasher.update(bytes);
+        self.received = self.received.saturating_add(length(bytes));
+        self.downloaded = self.downloaded.saturating_add(length(bytes));
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Memory(_) => Ok(()),
+            Sink::File(file) => file.flush().await,
+        }
+    }
+
+    /// Takes the length the coordinator names.
+    // spec: [blob.size]
+    fn learn(&mut self, total: u64, max_size: u64) -> Result<(), FetchError> {
+        if total > max_size {
+            return Err(FetchError::TooLarge {
+                found: total,
+                wanted: max_size,
+            });
+        }
+        let wanted = self.total.unwrap_or(total.max(self.received));
+        if total != wanted {
+            self.start_over();
+            return Err(FetchError::LengthChanged {
+                found: total,
+                wanted,
+            });
+        }
+        self.total = Some(total);
+        Ok(())
+    }
+
+    /// Holds the digest against the bytes.
+    // spec: [blob.digest]
+    fn verify(&mut self) -> Result<(), FetchError> {
+        let found: [u8; 32] = self.hasher.clone().finalize().into();
+        self.whole = found == self.digest;
+        if self.whole {
+            return Ok(());
+        }
+        self.start_over();
+        let wanted = self.digest;
+        Err(FetchError::WrongDigest { found, wanted })
+    }
+
+    fn start_over(&mut self) {
+        self.hasher = Sha256::new();
+        self.received = 0;
+        self.total = None;
+        self.whole = false;
+    }
+}
+
+impl Connection {
+    /// Fetches what is missing of a blob, range by range, and checks its digest. After an error it may be
+    /// called again, over this or another connection, and goes on where it stopped.
+    ///
+    /// # Errors
+    ///
+    /// See [`FetchError`]. A blob longer than `max_size` is refused before its bytes come.
+    pub async fn fetch(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
+        if blob.whole {
+            return Ok(());
+        }
+        let fetched = self.fetch_ranges(blob, max_size).await;
+        let kept = blob.flush().await;
+        if matches!(fetched, Err(FetchError::Disk(_))) || kept.is_err() {
+            blob.start_over();
+        }
+        fetched?;
+        kept?;
+        blob.verify()
+    }
+
+    async fn fetch_ranges(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
+        blob.settle().await?;
+        while blob.total.is_none_or(|total| blob.received < total) {
+            self.fetch_range(blob, max_size).await?;
+        }
+        Ok(())
+    }
+
+    /// One request and its reply. Every byte that has come is kept, however the reply ends.
+    async fn fetch_range(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
+        let start = blob.received;
+        let request = Request {
+            digest: blob.digest,
+            offset: start,
+            length: blob.total.unwrap_or(max_size).saturating_sub(start),
+        };
+        let mut range = RangeReader::ask(self, request).await?;
+        match range.reply().await? {
+            Reply::Found { total } => blob.learn(total, max_size)?,
+            Reply::Unknown => {
+                return Err(FetchError::Unknown {
+                    digest: blob.digest,
+                });
+            }
+            Reply::BeyondEnd { total } => {
+                blob.start_over();
+                return Err(FetchError::LengthChanged {
+                    found: total,
+                    wanted: start,
+                });
+            }
+        }
+        while let Some(bytes) = range.next(PIECE).await? {
+            blob.append(&bytes).await?;
+        }
+        let missing = blob.total.is_some_and(|total| blob.received < total);
+        if missing && blob.received == start {
+            return Err(FetchError::Malformed { offset: start });
+        }
+        Ok(())
+    }
+}
+
+/// The reply to one request, as it comes.
+struct RangeReader<'a> {
+    connection: &'a Connection,
+    stream: RecvStream,
+    request: Request,
+    received: u64,
+}
+
+impl<'a> RangeReader<'a> {
+    async fn ask(connection: &'a Connection, request: Request) -> Result<Self, FetchError> {
+        let (mut send, stream) = connection.quinn().open_bi().await.map_err(Closed::from)?;
+        let range = Self {
+            connection,
+            stream,
+            request,
+            received: 0,
+        };
+        match send.write_chunk(request.encode()).await {
+            Ok(()) => {}
+            Err(quinn::WriteError::Stopped(code)) => {
+                return Err(range.broken_off(StreamCode::from_wire(code)));
+            }
+            Err(quinn::WriteError::ConnectionLost(error)) => return Err(Closed::from(error).into()),
+            Err(quinn::WriteError::ClosedStream | quinn::WriteError::ZeroRttRejected) => {
+                return Err(range.malformed());
+            }
+        }
+        let _ = send.finish(); // fails if the coordinator has stopped it, which the reply tells
+        Ok(range)
+    }
+
+    async fn reply(&mut self) -> Result<Reply, FetchError> {
+        let mut head = [0; Reply::SIZE];
+        let mut have = 0_usize;
+        while let Some(missing) = head.get_mut(have..).filter(|missing| !missing.is_empty()) {
+            let bytes = read(self.connection, &mut self.stream, missing.len()).await;
+            let bytes = bytes
+                .map_err(|error| self.named(error))?
+                .ok_or(self.malformed())?;
+            missing
+                .iter_mut()
+                .zip(&bytes)
+                .for_each(|(to, from)| *to = *from);
+            have = have.saturating_add(bytes.len());
+        }
+        Reply::decode(&head).ok_or(self.malformed())
+    }
+
+    /// The next bytes of the range; more than were asked for are an error.
+    async fn next(&mut self, max: usize) -> Result<Option<Bytes>, FetchError> {
+        let left = self.request.length.saturating_sub(self.received);
+        let most = usize::try_from(left).unwrap_or(max).min(max).max(1);
+        let bytes = read(self.connection, &mut self.stream, most).await;
+        let bytes = bytes.map_err(|error| self.named(error))?;
+        if bytes.is_some() && left == 0 {
+            return Err(self.malformed());
+        }
+        self.received = self
+            .received
+            .saturating_add(bytes.as_ref().map_or(0, |bytes| length(bytes)));
+        Ok(bytes)
+    }
+
+    fn named(&self, error: RangeError) -> FetchError {
+        match error {
+            RangeError::Stalled => FetchError::Stalled {
+                offset: self.offset(),
+            },
+            RangeError::Read(ReadError::Reset(code)) => {
+                self.broken_off(StreamCode::from_wire(code))
+            }
+            RangeError::Read(ReadError::ConnectionLost(error)) => Closed::from(error).into(),
+            RangeError::Read(
+                ReadError::ClosedStream
+                | ReadError::IllegalOrderedRead
+                | ReadError::ZeroRttRejected,
+            ) => self.malformed(),
+        }
+    }
+
+    fn broken_off(&self, code: StreamCode) -> FetchError {
+        let offset = self.offset();
+        FetchError::BrokenOff { offset, code }
+    }
+
+    fn malformed(&self) -> FetchError {
+        FetchError::Malformed {
+            offset: self.offset(),
+        }
+    }
+
+    fn offset(&self) -> u64 {
+        self.request.offset.saturating_add(self.received)
+    }
+}
+
+enum RangeError {
+    Stalled,
+    Read(ReadError),
+}
+
+async fn read(
+    connection: &Connection,
+    stream: &mut RecvStream,
+    most: usize,
+) -> Result<Option<Bytes>, RangeError> {
+    let stall = connection.limits().stall_timeout;
+    match timeout(stall, stream.read_chunk(most, true)).await {
+        Ok(Ok(chunk)) => Ok(chunk.map(|chunk| chunk.bytes)),
+        Ok(Err(error)) => Err(RangeError::Read(error)),
+        Err(_) => Err(RangeError::Stalled),
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}
+
+/// Bytes taken at once.
+const PIECE: usize = 256 << 10;
+const PIECE_U64: u64 = PIECE as u64;

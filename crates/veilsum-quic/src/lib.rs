@@ -1,0 +1,49 @@
+//! Not for the protocol: this crate knows no round, no message and no slot. Frames, upload headers
+//! and blobs are opaque bytes here, and a peer is its 32-byte Ed25519 key.
+//!
+//! It is where bytes meet quinn: endpoints that authenticate both sides by raw public keys in TLS 1.3,
+//! admission by the current roster, one control stream of length-prefixed frames, uploads that are
+//! streamed and measured, blobs fetched by digest in ranges, and the limits and close codes of all of
+//! it. The rules stand in `spec/transport.md`; each is cited at the line that obeys it.
+//!
+//! | side | starts with | holds |
+//! |---|---|---|
+//! | coordinator | [`ServerEndpoint::bind`] | a [`Peer`] and a [`ControlReceiver`] per member |
+//! | member | [`ClientEndpoint::connect`] | a [`Connection`] and a [`ControlReceiver`] |
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+mod blob;
+mod client;
+mod close;
+mod control;
+mod fetch;
+mod frame;
+mod identity;
+mod limits;
+mod registry;
+mod server;
+mod socket;
+mod tls;
+mod upload;
+mod verifier;
+
+pub use blob::{Blob, BlobSource};
+pub use client::{ClientEndpoint, ConnectError, Connection};
+pub use close::{CloseCode, Closed, StreamCode};
+pub use control::{ControlReceiver, Link, SendError};
+pub use fetch::{FetchError, PartialBlob};
+pub use frame::FrameError;
+pub use identity::KeyError;
+pub use limits::{Limits, LimitsError};
+pub use server::{BindError, Peer, ServerEndpoint, ServerStats};
+pub use tls::TlsError;
+pub use upload::{
+    IncomingUpload, PendingUpload, UploadBody, UploadError, UploadSender, WriteError,
+};
+pub use verifier::Admission;
+
+/// The application protocol both sides must name in the handshake.
+pub const ALPN: &[u8] = b"veilsum/1";

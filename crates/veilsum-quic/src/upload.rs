@@ -1,0 +1,473 @@
+//! Not storage: where the bytes go is the application's. An upload is one unidirectional stream of the
+//! member: a header frame, opaque here, then raw bytes, as many as the application agrees to after it has
+//! seen the header. They are handed on as they come; nothing is collected.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quinn::{ReadError, RecvStream, SendStream};
+use thiserror::Error;
+use tokio::time::timeout;
+
+use crate::{
+    client::Connection,
+    close::{Closed, StreamCode},
+    control::Link,
+    frame::{FrameDecoder, FrameError, head, read_frame},
+    server::Peer,
+};
+
+/// Why an upload is not whole. The connection lives on unless it says `Closed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UploadError {
+    /// The header announces more than the limit.
+    #[error("upload header has {found} bytes, wanted at most {wanted}")]
+    HeaderTooLarge {
+        /// Bytes announced.
+        found: usize,
+        /// The limit.
+        wanted: usize,
+    },
+    /// The stream ended inside the header.
+    #[error("upload ended after {found} of {wanted} bytes of its header")]
+    HeaderTruncated {
+        /// Bytes that came, length included.
+        found: usize,
+        /// Bytes of the header, length included; 4 if not even the length came.
+        wanted: usize,
+    },
+    /// The stream ended before the agreed length.
+    #[error("upload has {found} bytes, wanted {wanted}")]
+    TooShort {
+        /// Bytes that came.
+        found: u64,
+        /// Bytes agreed to.
+        wanted: u64,
+    },
+    /// Bytes came beyond the agreed length.
+    #[error("upload has more than the {wanted} bytes wanted")]
+    TooLong {
+        /// Bytes agreed to.
+        wanted: u64,
+    },
+    /// The sender kept the reader waiting for longer than the lowest rate allows.
+    #[error("upload brought {found} bytes in {waited:?} of waiting, wanted {rate} bytes a second")]
+    TooSlow {
+        /// Bytes that came.
+        found: u64,
+        /// Time spent waiting for them.
+        waited: Duration,
+        /// The lowest rate, in bytes a second.
+        rate: u64,
+    },
+    /// The deadline came before the last byte.
+    #[error("upload has {found} of {wanted} bytes at its deadline")]
+    Late {
+        /// Bytes that came.
+        found: u64,
+        /// Bytes agreed to.
+        wanted: u64,
+    },
+    /// The sender gave up.
+    #[error("upload was given up by its sender after {found} bytes: {code}")]
+    Abandoned {
+        /// Bytes that came.
+        found: u64,
+        /// The sender's code.
+        code: StreamCode,
+    },
+    /// The upload has already failed or ended.
+    #[error("upload has already ended")]
+    Ended,
+    /// The connection is gone.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+impl Peer {
+    /// The next upload the member opens. Cancel-safe. No byte of it has been read yet, so that a member
+    /// who dawdles over one header holds up nobody, not even its own next upload.
+    ///
+    /// # Errors
+    ///
+    /// How the connection ended.
+    pub async fn accept_upload(&self) -> Result<PendingUpload, Closed> {
+        let stream = self.quinn().accept_uni().await?;
+        Ok(PendingUpload {
+            link: Link::clone(self),
+            stream,
+        })
+    }
+}
+
+/// An upload whose header has not been read.
+#[derive(Debug)]
+pub struct PendingUpload {
+    link: Link,
+    stream: RecvStream,
+}
+
+impl PendingUpload {
+    /// Reads the header, within [`Limits::upload_grace`](crate::Limits::upload_grace).
+    ///
+    /// # Errors
+    ///
+    /// [`UploadError::HeaderTooLarge`], [`UploadError::HeaderTruncated`], [`UploadError::TooSlow`],
+    /// [`UploadError::Abandoned`], [`UploadError::Closed`]; the first and third stop the stream.
+    // spec: [upload.header]
+    pub async fn header(mut self) -> Result<IncomingUpload, UploadError> {
+        let (grace, limit) = (self.link.limits().upload_grace, self.link.limits().header);
+        let mut decoder = FrameDecoder::default();
+        let read = read_frame(&mut self.stream, &mut decoder, || limit);
+        let Ok(read) = timeout(grace, read).await else {
+            stop(&mut self.stream, StreamCode::TooSlow);
+            let rate = self.link.limits().min_upload_rate;
+            return Err(UploadError::TooSlow {
+                found: 0,
+                waited: grace,
+                rate,
+            });
+        };
+        match read {
+            Ok(Some(header)) => Ok(IncomingUpload {
+                header,
+                link: self.link,
+                stream: self.stream,
+            }),
+            Ok(None) => Err(UploadError::HeaderTruncated {
+                found: 0,
+                wanted: 4,
+            }),
+            Err(FrameError::TooLarge { found, wanted }) => {
+                stop(&mut self.stream, StreamCode::HeaderTooLarge);
+                Err(UploadError::HeaderTooLarge { found, wanted })
+            }
+            Err(FrameError::Truncated { found, wanted }) => {
+                Err(UploadError::HeaderTruncated { found, wanted })
+            }
+            Err(FrameError::Reset(code)) => Err(UploadError::Abandoned { found: 0, code }),
+            Err(FrameError::Ended) => Err(UploadError::Ended),
+            Err(FrameError::Closed(closed)) => Err(UploadError::Closed(closed)),
+        }
+    }
+}
+
+/// An upload whose header is here and whose body waits for a decision. Dropping it stops the stream.
+#[derive(Debug)]
+pub struct IncomingUpload {
+    /// The header, opaque to this crate.
+    pub header: Bytes,
+    link: Link,
+    stream: RecvStream,
+}
+
+impl IncomingUpload {
+    /// Agrees to exactly `length` bytes, which must be here by `deadline` if there is one.
+    pub fn accept(self, length: u64, deadline: Option<Instant>) -> UploadBody {
+        let pace = Pace::new(
+            self.link.limits().upload_grace,
+            self.link.limits().min_upload_rate,
+        );
+        UploadBody {
+            link: self.link,
+            stream: self.stream,
+            length,
+            received: 0,
+            deadline,
+            pace,
+        }
+    }
+
+    /// Wants none of it; the sender learns the code.
+    pub fn refuse(mut self, code: StreamCode) {
+        stop(&mut self.stream, code);
+    }
+}
+
+/// The bytes of an upload. Dropping it before the end stops the stream.
+#[derive(Debug)]
+pub struct UploadBody {
+    link: Link,
+    stream: RecvStream,
+    length: u64,
+    received: u64,
+    deadline: Option<Instant>,
+    pace: Pace,
+}
+
+impl UploadBody {
+    /// The next 1 to `max` bytes; `None` once exactly the agreed bytes have come and the sender has ended
+    /// the stream, so `None` is the proof of a whole upload. Cancel-safe.
+    ///
+    /// Only time in this call counts against the sender: a reader that does not read holds nobody to
+    /// account.
+    ///
+    /// # Errors
+    ///
+    /// [`UploadError::TooShort`], [`UploadError::TooLong`], [`UploadError::TooSlow`], [`UploadError::Late`],
+    /// [`UploadError::Abandoned`], [`UploadError::Closed`]: see there. The stream is over after each.
+    // spec: [upload.length]
+    pub async fn read_chunk(&mut self, max: usize) -> Result<Option<Bytes>, UploadError> {
+        let rest = self.length.saturating_sub(self.received);
+        let most = usize::try_from(rest).unwrap_or(usize::MAX).min(max).max(1);
+        let Some(bytes) = self.read_in_time(most).await? else {
+            return self.end().map(|()| None);
+        };
+        if rest == 0 {
+            stop(&mut self.stream, StreamCode::TooLong);
+            return Err(UploadError::TooLong {
+                wanted: self.length,
+            });
+        }
+        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.received = self.received.saturating_add(count);
+        Ok(Some(bytes))
+    }
+
+    /// Gives up reading; the sender learns the code.
+    pub fn refuse(mut self, code: StreamCode) {
+        stop(&mut self.stream, code);
+    }
+
+    /// Bytes that came so far.
+    pub fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The member that sends.
+    pub fn peer_key(&self) -> &[u8; 32] {
+        self.link.peer_key()
+    }
+
+    // spec: [upload.rate], [upload.deadline]
+    async fn read_in_time(&mut self, most: usize) -> Result<Option<Bytes>, UploadError> {
+        let (found, wanted) = (self.received, self.length);
+        let by_rate = self.pace.left(found);
+        let by_deadline = self
+            .deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = by_deadline.map_or(by_rate, |by_deadline| by_deadline.min(by_rate));
+        let waiting = Waiting::start(&mut self.pace.waited);
+        let read = timeout(left, self.stream.read_chunk(most, true)).await;
+        drop(waiting);
+        match read {
+            Ok(Ok(chunk)) => Ok(chunk.map(|chunk| chunk.bytes)),
+            Ok(Err(ReadError::Reset(code))) => {
+                let code = StreamCode::from_wire(code);
+                Err(UploadError::Abandoned { found, code })
+            }
+            Ok(Err(ReadError::ConnectionLost(error))) => Err(Closed::from(error).into()),
+            Ok(Err(_)) => Err(UploadError::Ended),
+            Err(_) => {
+                stop(&mut self.stream, StreamCode::TooSlow);
+                Err(match by_deadline {
+                    Some(by_deadline) if by_deadline <= by_rate => {
+                        UploadError::Late { found, wanted }
+                    }
+                    _ => self.pace.too_slow(found),
+                })
+            }
+        }
+    }
+
+    fn end(&self) -> Result<(), UploadError> {
+        let (found, wanted) = (self.received, self.length);
+        if found < wanted {
+            return Err(UploadError::TooShort { found, wanted });
+        }
+        Ok(())
+    }
+}
+
+/// The account of a sender: what it has brought buys it time to keep the reader waiting.
+#[derive(Debug)]
+struct Pace {
+    grace: Duration,
+    /// Bytes a second; 0 is none.
+    rate: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    fn new(grace: Duration, rate: u64) -> Self {
+        Self {
+            grace,
+            rate,
+            waited: Duration::ZERO,
+        }
+    }
+
+    fn left(&self, received: u64) -> Duration {
+        let Some(millis) = received.saturating_mul(1000).checked_div(self.rate) else {
+            return Duration::MAX;
+        };
+        let allowed = self.grace.saturating_add(Duration::from_millis(millis));
+        allowed.saturating_sub(self.waited)
+    }
+
+    fn too_slow(&self, found: u64) -> UploadError {
+        UploadError::TooSlow {
+            found,
+            waited: self.waited,
+            rate: self.rate,
+        }
+    }
+}
+
+/// Counts the time until it is dropped, even by a cancelled read.
+struct Waiting<'a> {
+    since: Instant,
+    total: &'a mut Duration,
+}
+
+impl<'a> Waiting<'a> {
+    fn start(total: &'a mut Duration) -> Self {
+        Self {
+            since: Instant::now(),
+            total,
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        *self.total = self.total.saturating_add(self.since.elapsed());
+    }
+}
+
+/// Why an upload could not be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WriteError {
+    /// The header is longer than the coordinator's limit, as far as this side knows it.
+    #[error("upload header has {found} bytes, wanted at most {wanted}")]
+    HeaderTooLarge {
+        /// Bytes found.
+        found: usize,
+        /// The limit.
+        wanted: usize,
+    },
+    /// The coordinator wants no more of it.
+    #[error("coordinator stopped the upload: {0}")]
+    Stopped(StreamCode),
+    /// The upload has already ended.
+    #[error("upload has already ended")]
+    Ended,
+    /// The connection is gone.
+    #[error(transparent)]
+    Closed(#[from] Closed),
+}
+
+impl Connection {
+    /// Opens an upload and sends its header; waits while as many are open as the coordinator allows.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::HeaderTooLarge`] above [`Limits::header`](crate::Limits::header);
+    /// [`WriteError::Stopped`] and [`WriteError::Closed`] as the coordinator or the network decide.
+    pub async fn open_upload(&self, header: Bytes) -> Result<UploadSender, WriteError> {
+        let wanted = self.limits().header;
+        let found = header.len();
+        let too_large = WriteError::HeaderTooLarge { found, wanted };
+        let head = head(&header).filter(|_| found <= wanted).ok_or(too_large)?;
+        let stream = self.quinn().open_uni().await.map_err(Closed::from)?;
+        let mut upload = UploadSender {
+            _link: Link::clone(self),
+            stream,
+            finished: false,
+        };
+        upload.stream.write_all_chunks(&mut [head, header]).await?;
+        Ok(upload)
+    }
+}
+
+/// The sending end of an upload. Dropping it before [`UploadSender::finish`] gives the upload up.
+#[derive(Debug)]
+pub struct UploadSender {
+    /// Keeps the connection for as long as the upload lives.
+    _link: Link,
+    stream: SendStream,
+    finished: bool,
+}
+
+impl UploadSender {
+    /// Sends bytes of the body; waits while the coordinator or the network take no more. Not cancel-safe:
+    /// after a dropped call it is unknown how many of the bytes went out.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Stopped`] with the coordinator's reason; [`WriteError::Closed`].
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        Ok(self.stream.write_all(bytes).await?)
+    }
+
+    /// Sends bytes of the body without copying them; else as [`UploadSender::write`].
+    ///
+    /// # Errors
+    ///
+    /// As [`UploadSender::write`].
+    pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<(), WriteError> {
+        Ok(self.stream.write_chunk(bytes).await?)
+    }
+
+    /// Ends the upload and waits until the coordinator's QUIC stack has acknowledged every byte. Whether
+    /// the coordinator counts the upload is said on the control stream.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Stopped`] with the coordinator's reason; [`WriteError::Closed`].
+    pub async fn finish(mut self) -> Result<(), WriteError> {
+        self.stream.finish().map_err(|_| WriteError::Ended)?;
+        self.finished = true;
+        match self.stream.stopped().await {
+            Ok(None) => Ok(()),
+            Ok(Some(code)) => Err(WriteError::Stopped(StreamCode::from_wire(code))),
+            Err(quinn::StoppedError::ConnectionLost(error)) => Err(Closed::from(error).into()),
+            Err(quinn::StoppedError::ZeroRttRejected) => Err(WriteError::Ended),
+        }
+    }
+}
+
+impl Drop for UploadSender {
+    fn drop(&mut self) {
+        if !self.finished {
+            // an upload cut short must not look like one that ended; spec: [upload.abandon]
+            let _ = self.stream.reset(StreamCode::Abandoned.wire()); // fails if it is over already
+        }
+    }
+}
+
+impl From<quinn::WriteError> for WriteError {
+    fn from(error: quinn::WriteError) -> Self {
+        match error {
+            quinn::WriteError::Stopped(code) => Self::Stopped(StreamCode::from_wire(code)),
+            quinn::WriteError::ConnectionLost(error) => Self::Closed(error.into()),
+            quinn::WriteError::ClosedStream | quinn::WriteError::ZeroRttRejected => Self::Ended,
+        }
+    }
+}
+
+fn stop(stream: &mut RecvStream, code: StreamCode) {
+    let _ = stream.stop(code.wire()); // fails if it is over already
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // spec: [upload.rate]
+    #[test]
+    fn bytes_buy_time_and_waiting_spends_it() {
+        let mut pace = Pace::new(Duration::from_secs(2), 1000);
+        assert_eq!(pace.left(0), Duration::from_secs(2));
+        assert_eq!(pace.left(3000), Duration::from_secs(5));
+        pace.waited = Duration::from_secs(4);
+        assert_eq!(pace.left(3000), Duration::from_secs(1));
+        assert_eq!(pace.left(0), Duration::ZERO);
+        assert!(pace.left(u64::MAX) > Duration::from_secs(1 << 40));
+    }
+
+    #[test]
+    fn no_rate_is_no_limit() {
+        assert_eq!(Pace::new(Duration::ZERO, 0).left(0), Duration::MAX);
+    }
+}
