@@ -1,18 +1,33 @@
-//! Keystream.
+//! Not encryption: a keystream is made to be added to one vector once, and nothing authenticates
+//! the result.
+//!
+//! What it is for: 2^64 pseudorandom bytes from a 32-byte key, readable from any offset. They are
+//! AES-256 of the 128-bit big-endian counters 0, 1, 2 and so on, so that every library with
+//! AES-256-CTR checks them against an all-zero first counter block.
 
 use std::fmt;
+use std::slice;
 
-use aes::Aes256;
-use cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
-use ctr::Ctr128BE;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::backend::{BATCH_BYTES, Backend, Batch, Schedule};
+use crate::deferred::{Deferred, Sign};
 
 /// Key of one keystream.
+///
+/// # Security
+///
+/// There is no nonce, so a key stands for one mask of one vector: two vectors under one key differ
+/// by what they hide. Whoever has it takes the mask off.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeystreamKey(Box<[u8; 32]>);
 
 impl KeystreamKey {
-    /// Takes over a key.
+    /// Takes over a key and wipes its argument.
+    ///
+    /// # Security
+    ///
+    /// An array is copied into the call; the caller wipes its own.
     pub fn new(mut bytes: [u8; 32]) -> Self {
         let key = Self(Box::new(bytes));
         bytes.zeroize();
@@ -22,27 +37,76 @@ impl KeystreamKey {
 
 impl fmt::Debug for KeystreamKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(_) = self;
+        let Self(_) = self; // a new field must be decided on here
         f.write_str("KeystreamKey(..)")
     }
 }
 
-/// An expanded keystream.
+/// A keystream: the expanded key, wiped on drop.
 pub struct Keystream {
-    key: KeystreamKey,
+    schedule: Schedule,
 }
 
 impl Keystream {
-    /// Expands a key.
+    /// Expands a key for the fastest kernel of this processor.
     pub fn new(key: KeystreamKey) -> Self {
-        Self { key }
+        Self::with_backend(key, Backend::detected())
     }
 
-    /// Writes the keystream from byte `byte_offset` on.
+    /// Expands a key for a kernel of the caller's choice; the bytes are the same.
+    pub fn with_backend(key: KeystreamKey, backend: Backend) -> Self {
+        Self {
+            schedule: Schedule::new(&key.0, backend),
+        }
+    }
+
+    /// Writes the keystream from byte `byte_offset` on over `out`.
     pub fn fill(&self, byte_offset: u64, out: &mut [u8]) {
-        out.fill(0);
-        let mut cipher = Ctr128BE::<Aes256>::new((&*self.key.0).into(), &[0; 16].into());
-        cipher.seek(byte_offset);
-        cipher.apply_keystream(out);
+        let first = byte_offset / BATCH_BYTES as u64;
+        let skipped = (byte_offset % BATCH_BYTES as u64) as usize;
+        if skipped == 0 {
+            return self.fill_from_batch(first, out);
+        }
+        let (head, rest) = out.split_at_mut(out.len().min(BATCH_BYTES - skipped));
+        head.copy_from_slice(&self.batch(first)[skipped..][..head.len()]);
+        self.fill_from_batch(first + 1, rest);
+    }
+
+    /// Adds or subtracts the keystream from `byte_offset` on, read as little-endian limbs.
+    ///
+    /// # Panics
+    ///
+    /// The offset is not that of a batch.
+    pub(crate) fn accumulate(&self, byte_offset: u64, run: &mut Deferred<'_>, sign: Sign) {
+        assert!(
+            byte_offset.is_multiple_of(BATCH_BYTES as u64),
+            "limbs start with a batch"
+        );
+        self.schedule
+            .accumulate(byte_offset / BATCH_BYTES as u64, run, sign);
+    }
+
+    fn fill_from_batch(&self, first: u64, out: &mut [u8]) {
+        let (batches, tail) = out.as_chunks_mut();
+        self.schedule.fill(first, batches);
+        if !tail.is_empty() {
+            tail.copy_from_slice(&self.batch(first + batches.len() as u64)[..tail.len()]);
+        }
+    }
+
+    fn batch(&self, number: u64) -> Zeroizing<Batch> {
+        let mut batch = Zeroizing::new([0; BATCH_BYTES]);
+        self.schedule.fill(number, slice::from_mut(&mut *batch));
+        batch
     }
 }
+
+impl fmt::Debug for Keystream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { schedule: _ } = self; // a new field must be decided on here
+        f.write_str("Keystream(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;

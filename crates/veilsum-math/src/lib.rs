@@ -1,11 +1,13 @@
-//! Not a protocol and not an encoding: nothing here knows who a vector belongs to, what its lanes mean, or how
-//! a key was agreed. It gives no authenticity either, and a mask hides a vector only if its key is used once.
+//! Not a protocol and not an encoding: nothing here knows who a vector belongs to, what its lanes
+//! mean, or how a key was agreed. It gives no authenticity either, and a mask hides a vector only
+//! if its key is used once.
 //!
 //! What it is for: the three pieces of arithmetic that Veilsum stands on.
 //!
-//! - [`ring`]: vectors of 64-bit limbs, cut into [`BLOCK_LIMBS`]-limb blocks that each are one little-endian integer;
-//! - [`keystream`] and [`mask`]: AES-256 in counter mode, added to or subtracted from those blocks for many keys
-//!   in one pass;
+//! - [`ring`]: vectors of 64-bit limbs, cut into [`BLOCK_LIMBS`]-limb blocks that each are one
+//!   little-endian integer;
+//! - [`keystream`] and [`mask`]: AES-256 in counter mode, added to or subtracted from those blocks
+//!   for many keys in one pass;
 //! - [`sharing`]: Shamir's secret sharing over the scalar field of Curve25519.
 //!
 //! ```
@@ -20,6 +22,7 @@
 //! ```
 
 pub mod backend;
+mod deferred;
 pub mod keystream;
 pub mod mask;
 pub mod ring;

@@ -1,32 +1,51 @@
-//! Masks.
+//! Not key agreement: which masks a member applies, and with which sign, is the protocol's
+//! business.
+//!
+//! What it is for: adding and subtracting masks. A mask is a keystream read as block integers:
+//! block `i` takes the bytes from `32768 i` on, as a little-endian integer, and a short last block
+//! takes as many bytes as it has and leaves the rest unused (`protocol-security.md`, R14). Masks of
+//! one key and opposite signs cancel, in any order and among any others.
 
-use rayon::prelude::*;
+use std::fmt;
 
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
+use zeroize::Zeroizing;
+
+pub use crate::deferred::Sign;
+
+use crate::backend::Backend;
+use crate::deferred::Deferred;
 use crate::keystream::{Keystream, KeystreamKey};
 use crate::ring::{BLOCK_BYTES, BLOCK_LIMBS, Blocks};
 
-/// Whether a mask is added or subtracted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
-    /// The self mask, and the pair mask of the lower slot.
-    Add,
-    /// The pair mask of the higher slot; also how a mask is taken off again.
-    Subtract,
-}
-
-/// One mask.
+/// One mask: its keystream and its sign.
 pub struct Mask {
     keystream: Keystream,
     sign: Sign,
 }
 
 impl Mask {
-    /// Expands the key of a mask.
+    /// Expands the key of a mask for the fastest kernel of this processor.
     pub fn new(key: KeystreamKey, sign: Sign) -> Self {
+        Self::with_backend(key, sign, Backend::detected())
+    }
+
+    /// Expands the key of a mask for a kernel of the caller's choice; the mask is the same.
+    pub fn with_backend(key: KeystreamKey, sign: Sign, backend: Backend) -> Self {
         Self {
-            keystream: Keystream::new(key),
+            keystream: Keystream::with_backend(key, backend),
             sign,
         }
+    }
+}
+
+impl fmt::Debug for Mask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keystream: _, sign } = self; // a new field must be decided on here
+        f.debug_struct("Mask")
+            .field("sign", sign)
+            .finish_non_exhaustive()
     }
 }
 
@@ -35,38 +54,57 @@ impl Mask {
 pub enum Threads {
     /// The caller's thread alone.
     One,
-    /// The rayon pool the caller runs in, block by block.
+    /// The rayon pool of the caller, block by block.
     All,
 }
 
-/// Applies masks to every block.
+/// Applies every mask to every block; the result does not depend on `threads`, nor on the order of
+/// the masks.
 pub fn apply_masks(vector: &mut Blocks, masks: &[Mask], threads: Threads) {
-    let blocks = vector.limbs_mut();
+    let limbs = vector.limbs_mut();
     match threads {
-        Threads::One => blocks
+        Threads::One => limbs
             .chunks_mut(BLOCK_LIMBS)
             .enumerate()
             .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
-        Threads::All => blocks
+        Threads::All => limbs
             .par_chunks_mut(BLOCK_LIMBS)
             .enumerate()
             .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
     }
 }
 
-/// Applies masks to block `index`.
+/// Applies every mask to one block, which is number `index` of its vector.
+///
+/// # Panics
+///
+/// The block has more than [`BLOCK_LIMBS`] limbs. The rest would be masked with the keystream of
+/// the next block, which is to be used once.
 pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
-    let mut bytes = vec![0; block.len() * 8];
-    for mask in masks {
-        mask.keystream
-            .fill(index as u64 * BLOCK_BYTES as u64, &mut bytes);
-        let mut carry = false;
-        for (limb, word) in block.iter_mut().zip(bytes.as_chunks::<8>().0) {
-            let word = u64::from_le_bytes(*word);
-            (*limb, carry) = match mask.sign {
-                Sign::Add => limb.carrying_add(word, carry),
-                Sign::Subtract => limb.borrowing_sub(word, carry),
-            };
+    assert!(
+        block.len() <= BLOCK_LIMBS,
+        "found a block of {} limbs, wanted at most {BLOCK_LIMBS}",
+        block.len()
+    );
+    let mut counts = Zeroizing::new([0; CHUNK_LIMBS]);
+    let mut byte_offset = index as u64 * BLOCK_BYTES as u64;
+    let mut carry = 0;
+    for limbs in block.chunks_mut(CHUNK_LIMBS) {
+        let bytes = size_of_val(limbs) as u64;
+        let mut chunk = Deferred::new(limbs, &mut *counts);
+        for mask in masks {
+            mask.keystream
+                .accumulate(byte_offset, &mut chunk, mask.sign);
         }
+        carry = chunk.settle(carry);
+        byte_offset += bytes;
     }
+    // The carry out of a block is dropped.
 }
+
+/// Limbs that all masks go over before the next ones: 8 KiB with their carry counts stay in the L1
+/// cache, beside the round keys of a hundred masks.
+const CHUNK_LIMBS: usize = 512;
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,10 @@
-//! Not a vector of numbers: blocks know nothing of lanes, offsets or members, and their arithmetic never fails
-//! for a value, only for a length.
+//! Not a vector of numbers: blocks know nothing of lanes, offsets or members, and their arithmetic
+//! never fails for a value, only for a length.
 //!
-//! What it is for: the ring in which contributions are masked and summed. A vector of 64-bit limbs is cut into
-//! blocks of [`BLOCK_LIMBS`] limbs, the last one may be shorter, and each block is one little-endian integer
-//! modulo 2^(64 x its limbs). Every operation is `(a + b) mod 2**(8*len)` or its inverse, block by block; the carry
-//! out of a block is dropped.
+//! What it is for: the ring in which contributions are masked and summed. A vector of 64-bit limbs
+//! is cut into blocks of [`BLOCK_LIMBS`] limbs, the last one may be shorter, and each block is one
+//! little-endian integer modulo 2^(64 x its limbs). Every operation is `(a + b) mod 2**(8*len)` or
+//! its inverse, block by block; the carry out of a block is dropped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,9 +22,9 @@ pub const BLOCK_BYTES: usize = BLOCK_LIMBS * LIMB_BYTES;
 ///
 /// # Security
 ///
-/// Holds plain contributions as well as masked ones, so it has no `Clone` and its `Debug` shows lengths only.
-/// It is not wiped on drop, because most vectors are masked: whoever holds a plain one calls
-/// [`zeroize`](Zeroize::zeroize) when done.
+/// Holds plain contributions as well as masked ones, so it has no `Clone` and its `Debug` shows
+/// lengths only. It is not wiped on drop, because most vectors are masked: whoever holds a plain
+/// one calls [`zeroize`](Zeroize::zeroize) when done.
 #[derive(PartialEq, Eq, Zeroize)]
 pub struct Blocks {
     limbs: Vec<u64>,
@@ -90,8 +90,8 @@ impl Blocks {
     ///
     /// # Errors
     ///
-    /// `block` is not as long as the block at `index`, or there is no such block, which counts as one of
-    /// 0 limbs; nothing is added then.
+    /// `block` is not as long as the block at `index`, or there is no such block, which counts as
+    /// one of 0 limbs; nothing is added then.
     pub fn add_block(&mut self, index: usize, block: &[u64]) -> Result<(), LengthMismatch> {
         let sum = self.block_mut(index).unwrap_or_default();
         check_length(block.len(), sum.len())?;
@@ -149,8 +149,8 @@ impl Blocks {
         le_bytes(&self.limbs).into_owned()
     }
 
-    /// Block `index` as little-endian bytes, or `None` past the end. Borrowed, not copied, where the processor
-    /// is little-endian.
+    /// Block `index` as little-endian bytes, or `None` past the end. Borrowed, not copied, where
+    /// the processor is little-endian.
     pub fn le_bytes_of_block(&self, index: usize) -> Option<Cow<'_, [u8]>> {
         self.block(index).map(le_bytes)
     }
@@ -214,3 +214,6 @@ fn le_bytes(limbs: &[u64]) -> Cow<'_, [u8]> {
 }
 
 const LIMB_BYTES: usize = size_of::<u64>();
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use super::{Point, Secret, ShareValue, SharingError, check_distinct};
 
 /// Lagrange coefficients at zero of one ordered set of points.
 ///
-/// They depend on the points alone: computed once, they rebuild every secret that the same holders share. Nothing
-/// in them is secret.
+/// They depend on the points alone: computed once, they rebuild every secret that the same holders
+/// share. Nothing in them is secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lagrange {
     coefficients: Vec<Scalar>,
@@ -45,7 +45,8 @@ impl Lagrange {
     ///
     /// # Security
     ///
-    /// Fewer shares than the threshold, or a wrong one, give a wrong secret, not an error: check what comes out.
+    /// Fewer shares than the threshold, or a wrong one, give a wrong secret, not an error: check
+    /// what comes out.
     pub fn combine(&self, shares: &[&ShareValue]) -> Result<Secret, SharingError> {
         if shares.len() != self.coefficients.len() {
             return Err(SharingError::ShareCount {
@@ -63,8 +64,8 @@ impl Lagrange {
 
 /// Coefficients of the sets used last, at most as many as its capacity.
 ///
-/// On the complete graph one set serves every member that vanished, so one entry does the work; on the ring
-/// each neighbourhood has its own.
+/// On the complete graph one set serves every member that vanished, so one entry does the work; on
+/// the ring each neighbourhood has its own.
 #[derive(Debug)]
 pub struct LagrangeCache {
     capacity: usize,
@@ -83,8 +84,8 @@ impl LagrangeCache {
         }
     }
 
-    /// The coefficients of `points`, computed if this set in this order is not known. The set used longest ago
-    /// makes room.
+    /// The coefficients of `points`, computed if this set in this order is not known. The set used
+    /// longest ago makes room.
     ///
     /// # Errors
     ///
@@ -140,7 +141,8 @@ impl Default for LagrangeCache {
     }
 }
 
-/// `x` times the product of `other - x` over the other points; `x` cancels its own factor in the numerator.
+/// `x` times the product of `other - x` over the other points; `x` cancels its own factor in the
+/// numerator.
 fn denominator(x: Scalar, points: &[Scalar]) -> Scalar {
     points
         .iter()

@@ -1,8 +1,10 @@
-//! Not verifiable and not robust by itself: a wrong share gives a wrong secret without a word. The protocol
-//! recognises bad shares by their digests and checks every rebuilt secret against its advertised key or commitment.
+//! Not verifiable and not robust by itself: a wrong share gives a wrong secret without a word. The
+//! protocol recognises bad shares by their digests and checks every rebuilt secret against its
+//! advertised key or commitment.
 //!
-//! What it is for: Shamir's secret sharing (1979) over the scalar field of Curve25519, the integers modulo
-//! 2^252 + 27742317777372353535851937790883648493. Any `threshold` shares rebuild a secret, fewer say nothing about it.
+//! What it is for: Shamir's secret sharing (1979) over the scalar field of Curve25519, the integers
+//! modulo 2^252 + 27742317777372353535851937790883648493. Any `threshold` shares rebuild a secret,
+//! fewer say nothing about it.
 
 mod lagrange;
 mod split;
@@ -29,7 +31,8 @@ impl Point {
     }
 }
 
-/// A sharing that cannot be made or put together; always the caller's fault, no share's value causes it.
+/// A sharing that cannot be made or put together; always the caller's fault, no share's value
+/// causes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SharingError {
     /// A threshold of 0, or above the number of points.

@@ -6,11 +6,12 @@ use zeroize::Zeroizing;
 
 use super::{Point, Secret, ShareValue, SharingError, check_distinct};
 
-/// Shares `secret` so that any `threshold` of the shares rebuild it; share `i` belongs to `points[i]`.
+/// Shares `secret` so that any `threshold` of the shares rebuild it; share `i` belongs to
+/// `points[i]`.
 ///
-/// All `threshold - 1` coefficients beside the secret are uniform over the whole field. Zero is as likely as any
-/// other value, for the top one too: excluding it would tell `threshold - 1` holders one value that the secret
-/// does not have.
+/// All `threshold - 1` coefficients beside the secret are uniform over the whole field. Zero is as
+/// likely as any other value, for the top one too: excluding it would tell `threshold - 1` holders
+/// one value that the secret does not have.
 ///
 /// # Errors
 ///
@@ -18,8 +19,8 @@ use super::{Point, Secret, ShareValue, SharingError, check_distinct};
 ///
 /// # Security
 ///
-/// Two splits of one secret must not reach the same holders under different thresholds, and a resend sends the
-/// same bytes: new polynomials give more shares of the same secret away.
+/// Two splits of one secret must not reach the same holders under different thresholds, and a
+/// resend sends the same bytes: new polynomials give more shares of the same secret away.
 pub fn split(
     secret: &Secret,
     threshold: usize,

@@ -11,13 +11,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 ///
 /// # Security
 ///
-/// In the protocol this is a root seed or a self seed; whoever has it takes the masks derived from it off the
-/// member's update.
+/// In the protocol this is a root seed or a self seed; whoever has it takes the masks derived from
+/// it off the member's update.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Secret(Box<Scalar>);
 
 impl Secret {
-    /// Draws a uniform element, zero included: 64 random bytes, reduced, so that the bias is below 2^-250.
+    /// Draws a uniform element, zero included: 64 random bytes, reduced, so that the bias is below
+    /// 2^-250.
     pub fn random(rng: &mut (impl CryptoRng + ?Sized)) -> Self {
         let mut wide = Zeroizing::new([0; 64]);
         rng.fill_bytes(&mut *wide);
@@ -29,7 +30,8 @@ impl Secret {
     }
 }
 
-/// One holder's share of a [`Secret`]: the value of the polynomial at the holder's [`Point`](super::Point).
+/// One holder's share of a [`Secret`]: the value of the polynomial at the holder's
+/// [`Point`](super::Point).
 ///
 /// # Security
 ///
@@ -56,10 +58,11 @@ macro_rules! field_element {
             ///
             /// # Errors
             ///
-            /// The integer is not below the group order: a second encoding of the same element would pass
-            /// under another digest.
+            /// The integer is not below the group order: a second encoding of the same element
+            /// would pass under another digest.
             pub fn from_canonical_bytes(bytes: &[u8; 32]) -> Result<Self, NonCanonical> {
-                // Branches on whether the encoding is canonical, which the refusal makes public anyway.
+                // Branches on whether the encoding is canonical, which the refusal makes public
+                // anyway.
                 Option::from(Scalar::from_canonical_bytes(*bytes))
                     .map(|scalar| Self(Box::new(scalar)))
                     .ok_or(NonCanonical)
