@@ -6,7 +6,9 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 pub mod bitmap;
+pub mod graph;
 pub mod identity;
 pub mod ids;
 pub mod label;
+pub mod parameters;
 pub mod roster;
