@@ -12,3 +12,4 @@ pub mod ids;
 pub mod label;
 pub mod parameters;
 pub mod roster;
+pub mod task;

@@ -1,0 +1,231 @@
+//! `task.toml`: the task for people.
+
+use super::{DEFAULT_ATTEMPTS, Task, TaskError, TaskSpec};
+use crate::label::VERSION;
+use crate::parameters::{Amount, ElectorateChoice, GraphChoice};
+use crate::roster::{Name, TomlError};
+use serde::Deserialize;
+use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
+
+impl Task {
+    /// Reads a task file.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Toml`] with the line for a key that is missing, unknown or of the wrong kind;
+    /// [`TaskError::EncodingLacks`] and [`TaskError::EncodingHas`] for a mix of the two kinds of encoding;
+    /// [`TaskError::Version`]; [`TaskError::Manifest`]; whatever [`Task::new`] refuses.
+    // spec: [task.text]
+    pub fn from_toml(text: &str) -> Result<Self, TaskError> {
+        let file: TaskFile = toml::from_str(text).map_err(|error| TomlError::new(text, &error))?;
+        if file.version != VERSION {
+            return Err(TaskError::Version {
+                found: file.version,
+                wanted: VERSION,
+            });
+        }
+        Self::new(TaskSpec {
+            name: file.name,
+            manifest: Manifest::new(file.tensors)?,
+            encoding: file.encoding.into_encoding()?,
+            corrupt: file.corrupt,
+            dropout: file.dropout,
+            floor: file.floor,
+            graph: file.graph,
+            electorate: file.electorate,
+            cohort: file.cohort,
+            max_attempts: file.max_attempts,
+        })
+    }
+
+    /// The task as `task.toml`, every choice spelled out.
+    pub fn to_toml(&self) -> String {
+        let TaskSpec {
+            name,
+            manifest,
+            encoding,
+            corrupt,
+            dropout,
+            floor,
+            graph,
+            electorate,
+            cohort,
+            max_attempts,
+        } = self.spec();
+        let mut text = format!("{HEAD}\nversion = {VERSION}\nname = \"{name}\"\n");
+        text.push_str(&format!("corrupt = {corrupt}\ndropout = {dropout}\n"));
+        if let Some(floor) = floor {
+            text.push_str(&format!("floor = {floor}\n"));
+        }
+        match graph {
+            GraphChoice::Auto | GraphChoice::Complete => {
+                text.push_str(&format!("graph = \"{graph}\"\n"))
+            }
+            GraphChoice::Degree(degree) => text.push_str(&format!("graph = {degree}\n")),
+        }
+        text.push_str(&format!("electorate = \"{electorate}\"\n"));
+        if let Some(cohort) = cohort {
+            text.push_str(&format!("cohort = {cohort}\n"));
+        }
+        text.push_str(&format!("max_attempts = {max_attempts}\n\n[encoding]\n"));
+        push_encoding(&mut text, encoding);
+        for TensorSpec { name, shape, dtype } in manifest.tensors() {
+            let name = toml::Value::String(name.clone());
+            text.push_str(&format!(
+                "\n[[tensors]]\nname = {name}\nshape = {shape:?}\ndtype = \"{dtype}\"\n"
+            ));
+        }
+        text
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskFile {
+    version: u16,
+    name: Name,
+    corrupt: Amount,
+    dropout: Amount,
+    floor: Option<u32>,
+    #[serde(default)]
+    graph: GraphChoice,
+    #[serde(default)]
+    electorate: ElectorateChoice,
+    cohort: Option<u32>,
+    #[serde(default = "default_attempts")]
+    max_attempts: u32,
+    encoding: EncodingTable,
+    tensors: Vec<TensorSpec>,
+}
+
+/// Both kinds in one table, so that a key of the wrong kind is named as such.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncodingTable {
+    kind: Kind,
+    clip: Option<Clip>,
+    precision_bits: Option<u8>,
+    rotation: Option<bool>,
+    range: Option<RangeTable>,
+    max_weight: Option<u32>,
+    min: Option<i64>,
+    max: Option<i64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Float,
+    Integer,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum RangeTable {
+    Full,
+    Deviations(u8),
+    Fixed(f64),
+}
+
+impl EncodingTable {
+    fn into_encoding(self) -> Result<Encoding, TaskError> {
+        match self.kind {
+            Kind::Float => {
+                refuse(
+                    "float",
+                    [("min", self.min.is_some()), ("max", self.max.is_some())],
+                )?;
+                self.into_float().map(Encoding::Float)
+            }
+            Kind::Integer => {
+                let foreign = [
+                    ("clip", self.clip.is_some()),
+                    ("precision_bits", self.precision_bits.is_some()),
+                    ("rotation", self.rotation.is_some()),
+                    ("range", self.range.is_some()),
+                    ("max_weight", self.max_weight.is_some()),
+                ];
+                refuse("integer", foreign)?;
+                Ok(Encoding::Integer {
+                    min: wanted("integer", "min", self.min)?,
+                    max: wanted("integer", "max", self.max)?,
+                })
+            }
+        }
+    }
+
+    fn into_float(self) -> Result<FloatEncoding, TaskError> {
+        let clip = wanted("float", "clip", self.clip)?;
+        let plain = FloatEncoding::new(
+            clip,
+            wanted("float", "precision_bits", self.precision_bits)?,
+        );
+        let float = match self.rotation {
+            Some(true) => plain.rotated(),
+            Some(false) | None => plain,
+        };
+        Ok(FloatEncoding {
+            range: self.range.map_or(float.range, Range::from),
+            max_weight: self.max_weight.unwrap_or(float.max_weight),
+            ..float
+        })
+    }
+}
+
+impl From<RangeTable> for Range {
+    fn from(table: RangeTable) -> Self {
+        match table {
+            RangeTable::Full => Self::Full,
+            RangeTable::Deviations(deviations) => Self::Spread { deviations },
+            RangeTable::Fixed(range) => Self::Fixed(range),
+        }
+    }
+}
+
+fn wanted<T>(kind: &'static str, key: &'static str, value: Option<T>) -> Result<T, TaskError> {
+    value.ok_or(TaskError::EncodingLacks { kind, key })
+}
+
+fn refuse<const N: usize>(
+    kind: &'static str,
+    foreign: [(&'static str, bool); N],
+) -> Result<(), TaskError> {
+    match foreign.into_iter().find(|(_, found)| *found) {
+        Some((key, _)) => Err(TaskError::EncodingHas { kind, key }),
+        None => Ok(()),
+    }
+}
+
+/// Floats are written with `{:?}`, the shortest text that reads back as the same float.
+fn push_encoding(text: &mut String, encoding: &Encoding) {
+    let float = match encoding {
+        Encoding::Float(float) => float,
+        Encoding::Integer { min, max } => {
+            text.push_str(&format!("kind = \"integer\"\nmin = {min}\nmax = {max}\n"));
+            return;
+        }
+    };
+    let clip = match float.clip {
+        Clip::L2(bound) => format!("l2 = {bound:?}"),
+        Clip::LInf(bound) => format!("linf = {bound:?}"),
+    };
+    let range = match float.range {
+        Range::Full => "\"full\"".to_owned(),
+        Range::Spread { deviations } => format!("{{ deviations = {deviations} }}"),
+        Range::Fixed(range) => format!("{{ fixed = {range:?} }}"),
+    };
+    text.push_str(&format!("kind = \"float\"\nclip = {{ {clip} }}\n"));
+    text.push_str(&format!("precision_bits = {}\n", float.precision_bits));
+    text.push_str(&format!("rotation = {}\nrange = {range}\n", float.rotation));
+    text.push_str(&format!("max_weight = {}\n", float.max_weight));
+}
+
+fn default_attempts() -> u32 {
+    DEFAULT_ATTEMPTS
+}
+
+const HEAD: &str = "\
+# Task of a Veilsum federation: what is summed, how values become integers, and what the round must withstand.
+# Members and coordinator hold the same task; its digest enters every session.
+# corrupt, dropout: an integer is a number of members, a number with a point a part of those that take part.
+";

@@ -1,0 +1,310 @@
+//! The canonical encoding of a task (`spec/roster-task.md`, section "Task, bytes").
+
+use super::{MAX_BYTES, MAX_TENSORS, Task, TaskError, TaskSpec};
+use crate::label::VERSION;
+use crate::parameters::{Amount, ElectorateChoice, GraphChoice};
+use crate::roster::Name;
+use tls_codec::{
+    DeserializeBytes, Error, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize, TlsVarInt,
+};
+use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
+
+impl Task {
+    /// Reads a task from its canonical encoding.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::TooLong`], [`TaskError::Version`], [`TaskError::Codec`], [`TaskError::Code`],
+    /// [`TaskError::TensorName`], [`TaskError::LeftOver`], [`TaskError::NotCanonical`] for bytes that are not the one
+    /// encoding of a task; whatever [`Task::new`] refuses.
+    // spec: [task.canonical]
+    pub fn decode(bytes: &[u8]) -> Result<Self, TaskError> {
+        let found = bytes.len();
+        if found > MAX_BYTES {
+            return Err(TaskError::TooLong { found });
+        }
+        let (version, body) = u16::tls_deserialize_bytes(bytes)?;
+        if version != VERSION {
+            return Err(TaskError::Version {
+                found: version,
+                wanted: VERSION,
+            });
+        }
+        let (wire, rest) = TaskWire::tls_deserialize_bytes(body)?;
+        if !rest.is_empty() {
+            return Err(TaskError::LeftOver { found: rest.len() });
+        }
+        let task = Self::new(wire.into_spec()?)?;
+        if task.encode() != bytes {
+            return Err(TaskError::NotCanonical);
+        }
+        Ok(task)
+    }
+}
+
+/// Writes a task's bytes.
+// spec: [task.canonical]
+pub(super) fn encode(spec: &TaskSpec) -> Result<Vec<u8>, TaskError> {
+    let mut bytes = Vec::new();
+    VERSION.tls_serialize(&mut bytes)?;
+    TaskWire::of(spec).tls_serialize(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct TaskWire {
+    name: Name,
+    tensors: Tensors,
+    encoding: EncodingWire,
+    corrupt: Amount,
+    dropout: Amount,
+    floor: Option<u32>,
+    graph: GraphChoice,
+    electorate: ElectorateChoice,
+    cohort: Option<u32>,
+    max_attempts: u32,
+    noise: u8,
+}
+
+#[derive(Debug, TlsSize, TlsSerialize)]
+struct Tensors(Vec<TensorWire>);
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct TensorWire {
+    name: Vec<u8>,
+    shape: Vec<u64>,
+    dtype: u8,
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum EncodingWire {
+    #[tls_codec(discriminant = 1)]
+    Float(FloatWire),
+    #[tls_codec(discriminant = 2)]
+    Integer(IntegerWire),
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct FloatWire {
+    clip: ClipWire,
+    precision_bits: u8,
+    rotation: u8,
+    range: RangeWire,
+    max_weight: u32,
+}
+
+/// Both in two's complement.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct IntegerWire {
+    min: u64,
+    max: u64,
+}
+
+/// Bits of a binary64.
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum ClipWire {
+    #[tls_codec(discriminant = 1)]
+    L2(u64),
+    #[tls_codec(discriminant = 2)]
+    LInf(u64),
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum RangeWire {
+    #[tls_codec(discriminant = 1)]
+    Full,
+    #[tls_codec(discriminant = 2)]
+    Spread(u8),
+    #[tls_codec(discriminant = 3)]
+    Fixed(u64),
+}
+
+impl TaskWire {
+    fn of(spec: &TaskSpec) -> Self {
+        Self {
+            name: spec.name.clone(),
+            tensors: Tensors(spec.manifest.tensors().iter().map(TensorWire::of).collect()),
+            encoding: EncodingWire::of(&spec.encoding),
+            corrupt: spec.corrupt,
+            dropout: spec.dropout,
+            floor: spec.floor,
+            graph: spec.graph,
+            electorate: spec.electorate,
+            cohort: spec.cohort,
+            max_attempts: spec.max_attempts,
+            noise: NO_NOISE,
+        }
+    }
+
+    fn into_spec(self) -> Result<TaskSpec, TaskError> {
+        // spec: [task.noise]
+        if self.noise != NO_NOISE {
+            return Err(code("noise", self.noise, "0 (none)"));
+        }
+        let tensors = self.tensors.0.into_iter().enumerate();
+        let tensors = tensors.map(|(index, tensor)| tensor.into_spec(index));
+        Ok(TaskSpec {
+            name: self.name,
+            manifest: Manifest::new(tensors.collect::<Result<_, _>>()?)?,
+            encoding: self.encoding.into_encoding()?,
+            corrupt: self.corrupt,
+            dropout: self.dropout,
+            floor: self.floor,
+            graph: self.graph,
+            electorate: self.electorate,
+            cohort: self.cohort,
+            max_attempts: self.max_attempts,
+        })
+    }
+}
+
+impl DeserializeBytes for Tensors {
+    /// Stops at the first tensor too many, whatever the declared length.
+    // spec: [task.caps]
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let (length, rest) = TlsVarInt::tls_deserialize_bytes(bytes)?;
+        let length = usize::try_from(length.value()).map_err(|_| Error::EndOfStream)?;
+        let (mut body, rest) = rest.split_at_checked(length).ok_or(Error::EndOfStream)?;
+        let mut tensors = Vec::new();
+        while !body.is_empty() {
+            if tensors.len() == MAX_TENSORS {
+                return Err(Error::DecodingError(format!(
+                    "found more than {MAX_TENSORS} tensors"
+                )));
+            }
+            let (tensor, after) = TensorWire::tls_deserialize_bytes(body)?;
+            tensors.push(tensor);
+            body = after;
+        }
+        Ok((Self(tensors), rest))
+    }
+}
+
+impl TensorWire {
+    fn of(tensor: &TensorSpec) -> Self {
+        Self {
+            name: tensor.name.clone().into_bytes(),
+            shape: tensor.shape.clone(),
+            dtype: dtype_code(tensor.dtype),
+        }
+    }
+
+    fn into_spec(self, index: usize) -> Result<TensorSpec, TaskError> {
+        Ok(TensorSpec {
+            name: String::from_utf8(self.name).map_err(|_| TaskError::TensorName { index })?,
+            shape: self.shape,
+            dtype: dtype(self.dtype)?,
+        })
+    }
+}
+
+impl EncodingWire {
+    fn of(encoding: &Encoding) -> Self {
+        match *encoding {
+            Encoding::Float(FloatEncoding {
+                clip,
+                precision_bits,
+                rotation,
+                range,
+                max_weight,
+            }) => Self::Float(FloatWire {
+                clip: match clip {
+                    Clip::L2(bound) => ClipWire::L2(bound.to_bits()),
+                    Clip::LInf(bound) => ClipWire::LInf(bound.to_bits()),
+                },
+                precision_bits,
+                rotation: rotation.into(),
+                range: match range {
+                    Range::Full => RangeWire::Full,
+                    Range::Spread { deviations } => RangeWire::Spread(deviations),
+                    Range::Fixed(range) => RangeWire::Fixed(range.to_bits()),
+                },
+                max_weight,
+            }),
+            Encoding::Integer { min, max } => Self::Integer(IntegerWire {
+                min: min.cast_unsigned(),
+                max: max.cast_unsigned(),
+            }),
+        }
+    }
+
+    fn into_encoding(self) -> Result<Encoding, TaskError> {
+        Ok(match self {
+            Self::Float(float) => Encoding::Float(FloatEncoding {
+                clip: match float.clip {
+                    ClipWire::L2(bits) => Clip::L2(f64::from_bits(bits)),
+                    ClipWire::LInf(bits) => Clip::LInf(f64::from_bits(bits)),
+                },
+                precision_bits: float.precision_bits,
+                rotation: match float.rotation {
+                    0 => false,
+                    1 => true,
+                    found => return Err(code("rotation", found, "0 or 1")),
+                },
+                range: match float.range {
+                    RangeWire::Full => Range::Full,
+                    RangeWire::Spread(deviations) => Range::Spread { deviations },
+                    RangeWire::Fixed(bits) => Range::Fixed(f64::from_bits(bits)),
+                },
+                max_weight: float.max_weight,
+            }),
+            Self::Integer(integer) => Encoding::Integer {
+                min: integer.min.cast_signed(),
+                max: integer.max.cast_signed(),
+            },
+        })
+    }
+}
+
+// spec: [task.dtypes]
+fn dtype_code(dtype: Dtype) -> u8 {
+    match dtype {
+        Dtype::F32 => 1,
+        Dtype::F64 => 2,
+        Dtype::F16 => 3,
+        Dtype::Bf16 => 4,
+        Dtype::I8 => 5,
+        Dtype::I16 => 6,
+        Dtype::I32 => 7,
+        Dtype::I64 => 8,
+        Dtype::U8 => 9,
+        Dtype::U16 => 10,
+        Dtype::U32 => 11,
+        Dtype::U64 => 12,
+    }
+}
+
+fn dtype(found: u8) -> Result<Dtype, TaskError> {
+    DTYPES
+        .into_iter()
+        .find(|dtype| dtype_code(*dtype) == found)
+        .ok_or(code("element type", found, "1 to 12"))
+}
+
+fn code(field: &'static str, found: u8, wanted: &'static str) -> TaskError {
+    TaskError::Code {
+        field,
+        found,
+        wanted,
+    }
+}
+
+const NO_NOISE: u8 = 0;
+
+const DTYPES: [Dtype; 12] = [
+    Dtype::F32,
+    Dtype::F64,
+    Dtype::F16,
+    Dtype::Bf16,
+    Dtype::I8,
+    Dtype::I16,
+    Dtype::I32,
+    Dtype::I64,
+    Dtype::U8,
+    Dtype::U16,
+    Dtype::U32,
+    Dtype::U64,
+];
