@@ -41,6 +41,12 @@ impl Contribution {
         std::mem::replace(&mut self.0, Blocks::zeroed(0))
     }
 
+    /// Length in 64-bit limbs; public.
+    #[must_use]
+    pub fn limbs(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn zeroed(limbs: usize) -> Self {
         Self(Blocks::zeroed(limbs))
     }

@@ -52,6 +52,8 @@ pub(crate) fn unpack_block(limbs: &[u64], bits: u8, lanes: &mut [i64]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::arithmetic_side_effects, reason = "a test may panic")]
+
     use super::*;
 
     /// The definition, bit by bit.

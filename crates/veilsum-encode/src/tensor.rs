@@ -217,7 +217,7 @@ mod tests {
     // spec: [encode.decode.dtype]
     #[test]
     fn every_float_type_survives_the_way_through_f64() {
-        let values: Vec<f32> = vec![0.0, -1.5, 0.333_251_95, 2.0, -0.007_8125];
+        let values: Vec<f32> = vec![0.0, -1.5, 0.333_251_95, 2.0, -0.007_812_5];
         let tensors = [
             TensorData::F32(values.clone()),
             TensorData::F64(values.iter().map(|&x| f64::from(x)).collect()),
