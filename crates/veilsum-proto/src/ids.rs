@@ -6,8 +6,22 @@ use std::fmt;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// Position of a member on the roster, from 0; stable under one signed roster.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Slot(pub u32);
 
@@ -25,8 +39,22 @@ impl fmt::Display for Slot {
 }
 
 /// Number of an aggregation under one task; only grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Round(pub u64);
 
@@ -37,8 +65,22 @@ impl fmt::Display for Round {
 }
 
 /// Number of a try at a round, from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    TlsSize,
+    TlsSerialize,
+    TlsDeserializeBytes,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Attempt(pub u32);
 
@@ -65,6 +107,21 @@ macro_rules! digest {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(serde::de::Error::custom)?;
+                Ok(Self(bytes))
             }
         }
 

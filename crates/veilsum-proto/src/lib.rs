@@ -3,13 +3,28 @@
 //! Messages, keys, parameters and graph of a round, and the machines of a member and of the coordinator. `now` and `rng`
 //! are arguments. The norm is `spec/protocol.md` (what is done and checked, in order) and `spec/wire.md` (bytes).
 
-#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
+pub mod abort;
 pub mod bitmap;
+pub mod certificate;
+pub mod coordinator;
+pub mod fault;
 pub mod graph;
 pub mod identity;
 pub mod ids;
+pub mod keys;
 pub mod label;
+pub mod ledger;
+pub mod masked;
+pub mod member;
+pub mod merkle;
+pub mod message;
 pub mod parameters;
+pub mod refusal;
 pub mod roster;
+pub mod session;
 pub mod task;

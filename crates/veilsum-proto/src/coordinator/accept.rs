@@ -1,0 +1,203 @@
+//! Share, trip 2: the parts go out, signed accepts come back, cut edges are counted, U2 is fixed.
+
+use crate::abort::Abort;
+use crate::bitmap::Bitmap;
+use crate::coordinator::{
+    Coordinator, Dealt, PhaseName, Session, ShareStage, UploadPhase, check_sender, check_session,
+    edge, keep_first, wrong,
+};
+use crate::fault::{Fault, FaultKind};
+use crate::ids::Slot;
+use crate::member::accept::is_accept_signed;
+use crate::member::share::parts_tree;
+use crate::merkle::Tree;
+use crate::message::{
+    Accept, Body, DeliveredShare, DeliveredShares, Message, SealedShare, SealedShares,
+};
+use crate::session::second_sid;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Waits for accepts.
+#[derive(Debug)]
+pub struct AcceptPhase {
+    session: Session,
+    shares: BTreeMap<Slot, SealedShares>,
+    trees: BTreeMap<Slot, Tree>,
+    accepts: BTreeMap<Slot, Accept>,
+}
+
+impl AcceptPhase {
+    pub(super) fn new(session: Session, shares: BTreeMap<Slot, SealedShares>) -> Self {
+        let Session {
+            context,
+            advertised,
+            sid,
+            ..
+        } = &session;
+        let tree = |slot: Slot, shares: &SealedShares| {
+            parts_tree(context, sid, slot, advertised, &shares.parts)
+        };
+        let trees = shares
+            .iter()
+            .map(|(slot, shares)| (*slot, tree(*slot, shares)))
+            .collect();
+        Self {
+            session,
+            shares,
+            trees,
+            accepts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn receive(&mut self, from: Slot, message: &Message) -> Result<(), FaultKind> {
+        let Body::Accept(accept) = &message.body else {
+            return Err(wrong(message, PhaseName::Accept));
+        };
+        if !self.shares.contains_key(&from) {
+            return Err(FaultKind::NotExpected {
+                phase: PhaseName::Accept.text(),
+            });
+        }
+        check_sender(from, accept.slot)?;
+        check_session("Accept", &accept.sid, &self.session.sid)?;
+        self.check_cuts(accept)?;
+        if !is_accept_signed(&self.session.context, accept) {
+            return Err(FaultKind::Signature("Accept"));
+        }
+        keep_first(&mut self.accepts, from, accept.clone(), "Accept")
+    }
+
+    /// Cuts are of edges to neighbours in U1, ascending.
+    // spec: [accept.cuts]
+    fn check_cuts(&self, accept: &Accept) -> Result<(), FaultKind> {
+        let Session {
+            context,
+            advertised,
+            ..
+        } = &self.session;
+        let mut last = None;
+        for cut in &accept.cuts {
+            let neighbour = advertised.contains(cut.slot)
+                && context.graph.are_neighbours(accept.slot, cut.slot);
+            if !neighbour || last.is_some_and(|slot| slot >= cut.slot) {
+                return Err(FaultKind::Cut(cut.slot));
+            }
+            last = Some(cut.slot);
+        }
+        Ok(())
+    }
+
+    pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
+        if !self.shares.contains_key(&slot) || self.accepts.contains_key(&slot) {
+            return None;
+        }
+        let dealers = self
+            .session
+            .context
+            .neighbours_in(slot, &self.session.advertised);
+        let shares = dealers
+            .into_iter()
+            .filter_map(|dealer| self.delivered(dealer, slot))
+            .collect();
+        Some(Message::new(DeliveredShares {
+            sid: self.session.sid,
+            shares,
+        }))
+    }
+
+    /// The part of `dealer` for `slot`, or the proof that it dealt none.
+    fn delivered(&self, dealer: Slot, slot: Slot) -> Option<DeliveredShare> {
+        let Session {
+            context,
+            advertised,
+            ..
+        } = &self.session;
+        let shares = self.shares.get(&dealer)?;
+        let (position, _) = context.position_in(dealer, slot, advertised)?;
+        let part = shares
+            .parts
+            .binary_search_by_key(&slot, |part| part.to)
+            .ok();
+        Some(DeliveredShare {
+            from: dealer,
+            part: part.and_then(|index| shares.parts.get(index)).cloned(),
+            proof: self.trees.get(&dealer)?.proof(position),
+            signature: shares.signature,
+        })
+    }
+
+    pub(super) fn waits_for(&self) -> Vec<Slot> {
+        self.shares
+            .keys()
+            .filter(|slot| !self.accepts.contains_key(slot))
+            .copied()
+            .collect()
+    }
+
+    // spec: [share.fix] [share.exclude]
+    pub(super) fn close(self, faults: &mut Vec<Fault>) -> Coordinator {
+        let Self {
+            session,
+            shares,
+            accepts,
+            ..
+        } = self;
+        let cuts = cut_edges(accepts.values());
+        let tolerated = session.context.parameters.c_nb();
+        let cut_widely = exceeding(&cuts, tolerated);
+        faults.extend(cut_widely.iter().map(|(slot, got)| {
+            FaultKind::TooManyCuts {
+                got: *got,
+                want: tolerated,
+            }
+            .of(*slot)
+        }));
+        let staying = accepts
+            .keys()
+            .filter(|slot| !cut_widely.contains_key(slot))
+            .copied();
+        let shared = Bitmap::of(session.context.slots(), staying);
+        if let Err(error) = session.context.check_shared(&shared, &session.advertised) {
+            return Coordinator::Aborted(Abort::Share(error));
+        }
+        let dealt = shares.iter().filter(|(slot, _)| shared.contains(**slot));
+        let dealt = dealt
+            .map(|(slot, shares)| (*slot, Dealt::of(&shares.parts)))
+            .collect();
+        let sid2 = second_sid(&session.sid, &shared);
+        let stage = ShareStage {
+            session,
+            shared,
+            sid2,
+            dealt,
+            cuts,
+        };
+        Coordinator::Upload(Box::new(UploadPhase::new(stage, accepts)))
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let parts = self.shares.values().map(|shares| shares.parts.len());
+        // Each part has its leaf and, on average, one inner node in the dealer's tree.
+        let part = size_of::<SealedShare>().saturating_add(64);
+        self.session
+            .held_bytes()
+            .saturating_add(parts.sum::<usize>().saturating_mul(part))
+    }
+}
+
+fn cut_edges<'a>(accepts: impl Iterator<Item = &'a Accept>) -> BTreeSet<(Slot, Slot)> {
+    accepts
+        .flat_map(|accept| accept.cuts.iter().map(|cut| edge(accept.slot, cut.slot)))
+        .collect()
+}
+
+/// Slots with more than `tolerated` cut edges, with their number.
+fn exceeding(cuts: &BTreeSet<(Slot, Slot)>, tolerated: u32) -> BTreeMap<Slot, usize> {
+    let mut counts = BTreeMap::<Slot, usize>::new();
+    for slot in cuts.iter().flat_map(|(one, other)| [one, other]) {
+        let count = counts.entry(*slot).or_default();
+        *count = count.saturating_add(1);
+    }
+    counts.retain(|_, count| *count > tolerated as usize);
+    counts
+}

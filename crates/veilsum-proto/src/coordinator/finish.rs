@@ -1,0 +1,160 @@
+//! The end of a round: masks that do not cancel come off, the sum is decoded.
+
+use crate::abort::Abort;
+use crate::coordinator::Coordinator;
+use crate::coordinator::reveal::RevealPhase;
+use crate::fault::{Fault, FaultKind};
+use crate::identity::Identity;
+use crate::ids::{Sid, Sid2, Slot};
+use crate::keys::{PairSeed, RootSeed, SelfSeed, pair_mask_sign};
+use crate::masked::Sum;
+use crate::message::{Receipt, UNSIGNED};
+use crate::session::RoundContext;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use veilsum_encode::IntegerSum;
+use veilsum_math::{Mask, Sign, Threads};
+
+/// Secrets rebuilt from shares.
+#[derive(Default)]
+pub(super) struct Seeds {
+    pub(super) selves: BTreeMap<Slot, SelfSeed>,
+    pub(super) roots: BTreeMap<Slot, RootSeed>,
+}
+
+/// A round that ended with a sum.
+pub struct Finished {
+    context: Arc<RoundContext>,
+    sum: Sum,
+    integers: IntegerSum,
+}
+
+impl fmt::Debug for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Finished({} survivors)", self.sum.survivors().count())
+    }
+}
+
+impl Finished {
+    /// The sum, packed, with its certified survivors.
+    pub fn sum(&self) -> &Sum {
+        &self.sum
+    }
+
+    /// The sum per coordinate, offsets taken off.
+    pub fn integers(&self) -> &IntegerSum {
+        &self.integers
+    }
+
+    /// What the round was about.
+    pub fn context(&self) -> &Arc<RoundContext> {
+        &self.context
+    }
+
+    /// The result, signed by the coordinator.
+    // spec: [receipt.signature]
+    pub fn receipt(&self, coordinator: &Identity) -> Receipt {
+        let survivors = self.sum.survivors();
+        let (sid, sid2): (Sid, Sid2) = (*survivors.sid(), *survivors.sid2());
+        let receipt = Receipt {
+            task: self.context.task_digest,
+            round: self.context.round,
+            attempt: self.context.attempt,
+            sid,
+            sid2,
+            survivors: survivors.bitmap().clone(),
+            sum: self.sum.digest(),
+            signature: UNSIGNED,
+        };
+        receipt.signed(coordinator)
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        let packed = self.sum.packed().blocks().len().saturating_mul(8);
+        packed.saturating_add(self.integers.values().len().saturating_mul(8))
+    }
+}
+
+/// Takes off every self mask of a survivor, and every pair mask between a survivor and a dropped peer.
+// spec: [finish.unmask]
+pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>) -> Coordinator {
+    let mut masks = Vec::new();
+    for slot in reveal.survivors.bitmap().iter() {
+        masks.extend(self_mask(&reveal, &seeds, slot));
+        masks.extend(pair_masks(&reveal, &seeds, slot, faults));
+    }
+    let RevealPhase {
+        stage,
+        sum,
+        survivors,
+        ..
+    } = reveal;
+    let context = stage.session.context;
+    let sum = sum.unmask(survivors, &masks, Threads::All);
+    // spec: [finish.range]
+    match sum.packed().unpack(&context.plan) {
+        Ok(integers) => Coordinator::Finished(Box::new(Finished {
+            context,
+            sum,
+            integers,
+        })),
+        Err(error) => Coordinator::Aborted(Abort::SumOutOfRange {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+fn self_mask(reveal: &RevealPhase, seeds: &Seeds, slot: Slot) -> Option<Mask> {
+    let revealed = reveal
+        .revealed
+        .get(&slot)
+        .map(|revealed| &revealed.self_seed);
+    let seed = revealed.or_else(|| seeds.selves.get(&slot))?;
+    Some(seed.mask(&reveal.stage.sid2, slot, Sign::Subtract))
+}
+
+fn pair_masks(
+    reveal: &RevealPhase,
+    seeds: &Seeds,
+    slot: Slot,
+    faults: &mut Vec<Fault>,
+) -> Vec<Mask> {
+    let sid2 = &reveal.stage.sid2;
+    let unmask = |dropped: Slot, seed: &PairSeed| {
+        // What the survivor put on with its own sign, the opposite takes off.
+        seed.mask(sid2, slot, dropped, pair_mask_sign(dropped, slot))
+    };
+    if let Some(revealed) = reveal.revealed.get(&slot) {
+        return revealed
+            .pair_seeds
+            .iter()
+            .map(|(dropped, seed)| unmask(*dropped, seed))
+            .collect();
+    }
+    let dropped = reveal.dropped_peers(slot).into_iter();
+    let masks = dropped.filter_map(|dropped| {
+        let seed = rebuilt_pair_seed(reveal, seeds, slot, dropped)?;
+        if !reveal.is_signed_by(slot, dropped, &seed) {
+            faults.push(FaultKind::PairSeed(dropped).of(slot));
+        }
+        Some(unmask(dropped, &seed))
+    });
+    masks.collect()
+}
+
+/// The pair seed of a silent survivor with a dropped peer, from the peer's rebuilt root seed.
+fn rebuilt_pair_seed(
+    reveal: &RevealPhase,
+    seeds: &Seeds,
+    slot: Slot,
+    dropped: Slot,
+) -> Option<PairSeed> {
+    let session = &reveal.stage.session;
+    let mask_key = &session.adverts.get(&slot)?.mask_key;
+    seeds
+        .roots
+        .get(&dropped)?
+        .pair_seed(&session.sid, dropped, slot, mask_key)
+        .ok()
+}

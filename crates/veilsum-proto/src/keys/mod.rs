@@ -1,0 +1,33 @@
+//! Keys and seeds of one attempt and what is derived from them; `spec/protocol.md`, "Key schedule".
+//!
+//! Everything here lives in memory only, is wiped on drop and cannot be cloned. Identities are in [`crate::identity`].
+
+mod agreement;
+mod pair;
+mod root;
+mod seal;
+mod self_seed;
+
+pub use agreement::{Agreed, NotContributory};
+pub use pair::{PairSeed, pair_mask_sign};
+pub use root::RootSeed;
+pub use seal::{
+    HeldShare, OpenError, SealKey, SealingKey, root_share_digest, self_share_digest, to_revealed,
+};
+pub use self_seed::SelfSeed;
+
+use crate::label::Label;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// HKDF-SHA-256 without salt; the info is the label with its parts.
+fn derive(secret: &[u8; 32], label: Label, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    let mut key = Zeroizing::new([0; 32]);
+    let expanded = Hkdf::<Sha256>::new(None, secret).expand(&label.prefix(parts), key.as_mut());
+    debug_assert!(
+        expanded.is_ok(),
+        "32 bytes are within the limit of HKDF-SHA-256"
+    );
+    key
+}

@@ -1,0 +1,67 @@
+//! Pair seed: what two neighbours have in common, and the mask that cancels between them.
+
+use crate::ids::{Hash, Sid, Sid2, Slot};
+use crate::keys::{Agreed, derive};
+use crate::label::Label;
+use crate::message::RevealedSeed;
+use veilsum_math::{KeystreamKey, Mask, Sign};
+use zeroize::Zeroizing;
+
+/// Seed of the mask of one edge.
+///
+/// # Security
+///
+/// Whoever holds it can take that mask off both ends. It is handed out only for an edge with an end that is no survivor.
+pub struct PairSeed(Zeroizing<[u8; 32]>);
+
+impl PairSeed {
+    pub(super) fn derive(agreed: &Agreed, sid: &Sid, one: Slot, other: Slot) -> Self {
+        let (low, high) = ordered(one, other);
+        Self(derive(
+            agreed.bytes(),
+            Label::PairSeed,
+            &[sid.as_bytes(), &low, &high],
+        ))
+    }
+
+    /// A pair seed that a member revealed; compare [`PairSeed::hash`] with what it signed before use.
+    pub fn from_revealed(seed: &RevealedSeed) -> Self {
+        Self(Zeroizing::new(seed.0))
+    }
+
+    /// The seed on its way to the coordinator.
+    pub fn to_revealed(&self) -> RevealedSeed {
+        RevealedSeed(*self.0)
+    }
+
+    /// Hash by which each end states the seed in its Share.
+    pub fn hash(&self, sid: &Sid, one: Slot, other: Slot) -> Hash {
+        let (low, high) = ordered(one, other);
+        Label::PairSeedHash.hash(&[sid.as_bytes(), &low, &high, self.0.as_ref()])
+    }
+
+    /// The mask of the edge under the Share set `sid2`.
+    // spec: [mask.sid2]
+    pub fn mask(&self, sid2: &Sid2, one: Slot, other: Slot, sign: Sign) -> Mask {
+        let (low, high) = ordered(one, other);
+        let key = derive(&self.0, Label::PairMask, &[sid2.as_bytes(), &low, &high]);
+        Mask::new(KeystreamKey::new(*key), sign)
+    }
+}
+
+/// Sign with which `own` applies the mask it shares with `other`: the lower slot adds, the higher subtracts.
+// spec: [mask.sign]
+pub fn pair_mask_sign(own: Slot, other: Slot) -> Sign {
+    if own < other {
+        Sign::Add
+    } else {
+        Sign::Subtract
+    }
+}
+
+fn ordered(one: Slot, other: Slot) -> ([u8; 4], [u8; 4]) {
+    (
+        one.min(other).0.to_be_bytes(),
+        one.max(other).0.to_be_bytes(),
+    )
+}

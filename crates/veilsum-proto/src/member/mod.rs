@@ -1,0 +1,433 @@
+//! An honest member of one attempt at a round.
+//!
+//! Not for the network, the clock or the disk: the caller carries messages, passes `now`, `rng` and a [`Ledger`], and
+//! keeps the [`MaskedUpdate`] until it is stored.
+//!
+//! ```text
+//! invited --advertise--> Advertised --Adverts--> Shared --DeliveredShares--> Accepted --ShareSet--> Ready
+//!    --upload--> Uploading --UploadStored--> Uploaded --(SurvivorSet)--> Uploaded --Certificate--> Revealing
+//!    --Receipt--> Closed                any phase --AbortNotice, own deadline, close--> Closed
+//! ```
+//!
+//! Each message is checked as `spec/protocol.md` lists, in that order; the act it leads to is recorded in the ledger before
+//! the answer exists. A repeated message gets the same bytes again; a different one where one is allowed is refused.
+//! Secrets live in the phase that needs them and are wiped with it.
+
+pub(crate) mod accept;
+pub(crate) mod advertise;
+mod confirm;
+mod floors;
+mod reveal;
+pub(crate) mod share;
+mod upload;
+
+pub use floors::Floors;
+
+use crate::identity::Identity;
+use crate::ids::{Slot, UpdateDigest};
+use crate::label::Label;
+use crate::ledger::{Entry, Ledger};
+use crate::masked::MaskedUpdate;
+use crate::message::{AbortNotice, Body, Message, Open, Receipt};
+use crate::refusal::Refusal;
+use crate::roster::Roster;
+use crate::session::RoundContext;
+use crate::task::Task;
+use rand_core::CryptoRng;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use veilsum_encode::Contribution;
+use veilsum_math::Threads;
+
+/// Time since any fixed point of the caller; only differences count.
+pub type Now = Duration;
+
+/// A member in one attempt at a round.
+///
+/// # Security
+///
+/// A restarted process must not rebuild this value from disk: its secrets live in memory only, and the member has then
+/// vanished for the session (R8). Dropping it wipes them.
+pub struct Member {
+    me: Me,
+    phase: Phase,
+    deadline: Option<Now>,
+}
+
+/// What stays the same through all phases.
+struct Me {
+    identity: Arc<Identity>,
+    slot: Slot,
+    floors: Floors,
+    context: Arc<RoundContext>,
+    threads: Threads,
+}
+
+enum Phase {
+    Invited,
+    Advertised(Box<advertise::Advertised>),
+    Shared(Box<share::Shared>),
+    Accepted(Box<accept::Accepted>),
+    Ready(Box<upload::Ready>),
+    Uploading(Box<upload::Uploaded>),
+    Uploaded(Box<upload::Uploaded>),
+    Revealing(Box<reveal::Revealing>),
+    Closed,
+}
+
+/// What a message leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Nothing to do.
+    Nothing,
+    /// Send this.
+    Send(Message),
+    /// The Share set stands: call [`Member::upload`] with the contribution.
+    Contribute,
+    /// The round has a result. `certified` tells whether this member is a survivor and saw the certificate itself;
+    /// otherwise the receipt is the coordinator's word alone.
+    Result {
+        /// Signed by the coordinator.
+        receipt: Receipt,
+        /// Whether this member checked the certificate.
+        certified: bool,
+    },
+    /// The attempt ended without a sum.
+    Aborted(AbortNotice),
+}
+
+impl Member {
+    /// Judges an invitation: roster, task, parameters, floors, ledger (checklist 1 and 2). Nothing is recorded yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] naming the first thing that is wrong.
+    // spec: [open.roster] [open.parameters]
+    pub fn invited(
+        open: &Open,
+        roster: Arc<Roster>,
+        identity: Arc<Identity>,
+        floors: Floors,
+        ledger: &dyn Ledger,
+    ) -> Result<Self, Refusal> {
+        if open.roster != roster.digest() {
+            return Err(Refusal::Roster {
+                got: open.roster,
+                want: roster.digest(),
+            });
+        }
+        let task = Task::decode(&open.task)?;
+        let context = RoundContext::new(
+            task,
+            roster,
+            open.round,
+            open.attempt,
+            open.base_model,
+            open.deadlines,
+        )?;
+        if context.parameters != open.parameters {
+            return Err(Refusal::Parameters);
+        }
+        Self::invited_in(Arc::new(context), identity, floors, ledger)
+    }
+
+    /// As [`Member::invited`], with a context that somebody in this process derived already. Simulations of many members
+    /// share one; it is public data, and the same for all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] naming the first thing that is wrong.
+    pub fn invited_in(
+        context: Arc<RoundContext>,
+        identity: Arc<Identity>,
+        floors: Floors,
+        ledger: &dyn Ledger,
+    ) -> Result<Self, Refusal> {
+        // spec: [open.round]
+        let last = context.roster.last_round();
+        if context.round > last {
+            return Err(Refusal::LastRound {
+                got: context.round,
+                last,
+            });
+        }
+        // spec: [open.attempt]
+        if context.attempt.0 >= context.task.max_attempts() {
+            return Err(Refusal::LastAttempt {
+                got: context.attempt,
+                max: context.task.max_attempts(),
+            });
+        }
+        let slot = context
+            .roster
+            .slot_of(&identity.public())
+            .ok_or(Refusal::NotInRound("the roster"))?;
+        if !context.graph.contains(slot) {
+            return Err(Refusal::NotInRound("the cohort of this round"));
+        }
+        floors.check(&context)?;
+        may_join(&context, &floors, ledger)?;
+        let me = Me {
+            identity,
+            slot,
+            floors,
+            context,
+            threads: Threads::All,
+        };
+        Ok(Self {
+            me,
+            phase: Phase::Invited,
+            deadline: None,
+        })
+    }
+
+    /// Masks with this many threads; all by default.
+    pub fn with_threads(mut self, threads: Threads) -> Self {
+        self.me.threads = threads;
+        self
+    }
+
+    /// Draws the secrets of the attempt and advertises (checklist 3 and 4). The ledger knows before the advert exists.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when the ledger forbids it or cannot be written, or the member advertised already.
+    pub fn advertise(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Message, Refusal> {
+        let Phase::Invited = self.phase else {
+            return Err(Refusal::WrongPhase {
+                got: "advertise",
+                phase: self.phase.name(),
+            });
+        };
+        let context = &self.me.context;
+        may_join(context, &self.me.floors, ledger)?;
+        ledger.record(Entry::Advert {
+            task: context.task_digest,
+            roster: context.roster.digest(),
+            round: context.round,
+            attempt: context.attempt,
+        })?;
+        let longest = context
+            .deadlines
+            .total()
+            .min(self.me.floors.longest_attempt);
+        self.deadline = Some(now.saturating_add(longest));
+        let advertised = advertise::Advertised::draw(&self.me, rng);
+        let message = Message::new(advertised.advert().clone());
+        self.phase = Phase::Advertised(Box::new(advertised));
+        Ok(message)
+    }
+
+    /// Takes one message of the coordinator.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: nothing is to be sent. The member stays where it was, except after a second, different Share set, which
+    /// closes it.
+    pub fn receive(
+        &mut self,
+        message: &Message,
+        ledger: &mut dyn Ledger,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Reply, Refusal> {
+        self.expire(ledger, now)?;
+        match &message.body {
+            Body::AbortNotice(notice) => return self.abort(notice, ledger),
+            Body::Receipt(receipt) => return self.finish(receipt, ledger),
+            Body::FaultNotice(_) => return Ok(Reply::Nothing),
+            _ => {}
+        }
+        let (next, outcome) = match std::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Invited => (Phase::Invited, Err(wrong(message, "invited"))),
+            Phase::Advertised(phase) => phase.receive(&self.me, message, rng),
+            Phase::Shared(phase) => phase.receive(&self.me, message),
+            Phase::Accepted(phase) => phase.receive(&self.me, message),
+            Phase::Ready(phase) => phase.receive(message),
+            Phase::Uploading(phase) => phase.receive_uploading(message),
+            Phase::Uploaded(phase) => phase.receive(&self.me, message, ledger),
+            Phase::Revealing(phase) => phase.receive(&self.me, message),
+            Phase::Closed => (Phase::Closed, Err(Refusal::Closed)),
+        };
+        self.phase = next;
+        outcome
+    }
+
+    /// Masks the contribution (checklist 9). The ledger knows the update before anything can be sent.
+    ///
+    /// Returns the signed header and the vector to stream after it. Both are to be kept by the caller until the coordinator
+    /// has stored them; a resend is of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when the Share set does not stand yet, the ledger forbids the update, or the length is another.
+    ///
+    /// # Security
+    ///
+    /// The update that `digest` names must be the one that `contribution` was made of.
+    pub fn upload(
+        &mut self,
+        contribution: Contribution,
+        digest: UpdateDigest,
+        ledger: &mut dyn Ledger,
+    ) -> Result<(Message, MaskedUpdate), Refusal> {
+        let Phase::Ready(ready) = &self.phase else {
+            return Err(Refusal::WrongPhase {
+                got: "upload",
+                phase: self.phase.name(),
+            });
+        };
+        ready.check(&self.me, &contribution, &digest, ledger)?;
+        let Phase::Ready(ready) = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return Err(Refusal::Closed);
+        };
+        let (uploaded, header, masked) = ready.mask(&self.me, contribution);
+        self.phase = Phase::Uploading(Box::new(uploaded));
+        Ok((Message::new(header), masked))
+    }
+
+    /// Erases all secrets of the attempt and records it (checklist 16).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Ledger`] when the record cannot be written; the secrets are erased all the same.
+    pub fn close(&mut self, ledger: &mut dyn Ledger) -> Result<(), Refusal> {
+        self.phase = Phase::Closed;
+        let context = &self.me.context;
+        ledger.record(Entry::Closed {
+            task: context.task_digest,
+            round: context.round,
+            attempt: context.attempt,
+        })?;
+        Ok(())
+    }
+
+    /// What the round is about.
+    pub fn context(&self) -> &Arc<RoundContext> {
+        &self.me.context
+    }
+
+    /// This member's slot.
+    pub fn slot(&self) -> Slot {
+        self.me.slot
+    }
+
+    /// Name of the phase it is in.
+    pub fn phase(&self) -> &'static str {
+        self.phase.name()
+    }
+
+    /// When its secrets are erased at the latest; none before it advertised.
+    pub fn deadline(&self) -> Option<Now> {
+        self.deadline
+    }
+
+    // spec: [close.deadline]
+    fn expire(&mut self, ledger: &mut dyn Ledger, now: Now) -> Result<(), Refusal> {
+        if self.deadline.is_some_and(|deadline| now > deadline)
+            && !matches!(self.phase, Phase::Closed)
+        {
+            self.close(ledger)?;
+        }
+        Ok(())
+    }
+
+    // spec: [close.abort]
+    fn abort(&mut self, notice: &AbortNotice, ledger: &mut dyn Ledger) -> Result<Reply, Refusal> {
+        let context = &self.me.context;
+        if (notice.task, notice.round, notice.attempt)
+            != (context.task_digest, context.round, context.attempt)
+        {
+            return Err(Refusal::OtherSession {
+                got: "AbortNotice",
+                what: "attempt",
+            });
+        }
+        self.close(ledger)?;
+        Ok(Reply::Aborted(notice.clone()))
+    }
+
+    // spec: [receipt.check]
+    fn finish(&mut self, receipt: &Receipt, ledger: &mut dyn Ledger) -> Result<Reply, Refusal> {
+        let context = &self.me.context;
+        if (receipt.task, receipt.round, receipt.attempt)
+            != (context.task_digest, context.round, context.attempt)
+        {
+            return Err(Refusal::OtherSession {
+                got: "Receipt",
+                what: "attempt",
+            });
+        }
+        let key = context.roster.coordinator();
+        key.verify(
+            Label::SignReceipt,
+            &[&receipt.content()],
+            &receipt.signature,
+        )
+        .map_err(|_| Refusal::Receipt("it is not signed by the coordinator of the roster"))?;
+        let certified = match &self.phase {
+            Phase::Revealing(phase) if !phase.certifies(receipt) => {
+                return Err(Refusal::Receipt(
+                    "it names other survivors than the certificate",
+                ));
+            }
+            Phase::Revealing(_) => true,
+            _ => false,
+        };
+        self.close(ledger)?;
+        Ok(Reply::Result {
+            receipt: receipt.clone(),
+            certified,
+        })
+    }
+}
+
+impl fmt::Debug for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Member(slot {}, {})", self.me.slot, self.phase.name())
+    }
+}
+
+impl Phase {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Invited => "invited",
+            Self::Advertised(_) => "advertised",
+            Self::Shared(_) => "shared",
+            Self::Accepted(_) => "accepted",
+            Self::Ready(_) => "ready",
+            Self::Uploading(_) => "uploading",
+            Self::Uploaded(_) => "uploaded",
+            Self::Revealing(_) => "revealing",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What a phase makes of a message: the phase that follows, and the reply or refusal.
+type Step = (Phase, Result<Reply, Refusal>);
+
+fn wrong(message: &Message, phase: &'static str) -> Refusal {
+    Refusal::WrongPhase {
+        got: message.body.name(),
+        phase,
+    }
+}
+
+fn may_join(context: &RoundContext, floors: &Floors, ledger: &dyn Ledger) -> Result<(), Refusal> {
+    let roster = context.roster.digest();
+    let state = ledger.state()?;
+    Ok(state.may_join(
+        &context.task_digest,
+        &roster,
+        context.round,
+        context.attempt,
+        floors.retry,
+    )?)
+}

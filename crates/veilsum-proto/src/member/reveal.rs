@@ -1,0 +1,168 @@
+//! Revealing: the certificate stands. Every answer is a function of the certified set, and of nothing else (R10).
+
+use crate::certificate::Survivors;
+use crate::ids::{Sid, Sid2, Slot};
+use crate::keys::{HeldShare, to_revealed};
+use crate::label::Label;
+use crate::member::upload::Ready;
+use crate::member::{Me, Phase, Reply, Step, wrong};
+use crate::message::{
+    Body, Message, PairSeedReveal, Receipt, Reveal, RevealedSeed, ShareAnswer, ShareRequest,
+    ShareSet, ShareWanted, Shares, UploadHeader,
+};
+use crate::refusal::Refusal;
+use std::collections::BTreeMap;
+
+pub(super) struct Revealing {
+    sid: Sid,
+    sid2: Sid2,
+    share_set: ShareSet,
+    survivors: Survivors,
+    held: BTreeMap<Slot, HeldShare>,
+    reveal: Reveal,
+}
+
+impl Revealing {
+    /// Checklist 14: own self seed; pair seeds with peers that are no survivors.
+    // spec: [reveal.direct]
+    pub(super) fn new(me: &Me, ready: Ready, survivors: Survivors) -> Self {
+        let Ready {
+            sid,
+            sid2,
+            share_set,
+            self_seed,
+            held,
+            pair_seeds,
+        } = ready;
+        let dropped = pair_seeds
+            .iter()
+            .filter(|(slot, _)| !survivors.bitmap().contains(**slot));
+        let pair_seeds = dropped
+            .map(|(slot, seed)| PairSeedReveal {
+                slot: *slot,
+                seed: seed.to_revealed(),
+            })
+            .collect();
+        let self_seed = RevealedSeed(*self_seed.secret().expose_bytes());
+        let reveal = Reveal {
+            sid2,
+            slot: me.slot,
+            self_seed,
+            pair_seeds,
+            chain_value: None,
+        };
+        Self {
+            sid,
+            sid2,
+            share_set,
+            survivors,
+            held,
+            reveal,
+        }
+    }
+
+    pub(super) fn reveal(&self) -> &Reveal {
+        &self.reveal
+    }
+
+    /// Whether a receipt is about the survivors this member saw certified.
+    pub(super) fn certifies(&self, receipt: &Receipt) -> bool {
+        receipt.sid == self.sid
+            && receipt.sid2 == self.sid2
+            && receipt.survivors == *self.survivors.bitmap()
+    }
+
+    pub(super) fn receive(self: Box<Self>, me: &Me, message: &Message) -> Step {
+        let reply = match &message.body {
+            Body::Certificate(certificate) => self.again(me, certificate),
+            Body::ShareRequest(request) => self.answer(me, request),
+            Body::ShareSet(set) if *set == self.share_set => Ok(Reply::Nothing),
+            Body::ShareSet(_) => return (Phase::Closed, Err(Refusal::Second("ShareSet"))),
+            Body::UploadStored(_) => Ok(Reply::Nothing),
+            _ => Err(wrong(message, "revealing")),
+        };
+        (Phase::Revealing(self), reply)
+    }
+
+    /// A certificate again: the same answer, if it is for the same survivors.
+    fn again(&self, me: &Me, certificate: &crate::message::Certificate) -> Result<Reply, Refusal> {
+        let shared = &self.share_set.shared;
+        let survivors =
+            Survivors::certified(&me.context, &self.sid, &self.sid2, shared, certificate)?;
+        if survivors != self.survivors {
+            return Err(Refusal::OtherSurvivors);
+        }
+        Ok(Reply::Send(Message::new(self.reveal.clone())))
+    }
+
+    /// Checklist 15. One refused entry refuses the request: an honest coordinator makes none.
+    // spec: [reveal.shares]
+    fn answer(&self, me: &Me, request: &ShareRequest) -> Result<Reply, Refusal> {
+        if request.sid2 != self.sid2 {
+            return Err(Refusal::OtherSession {
+                got: "ShareRequest",
+                what: "session",
+            });
+        }
+        let answers = request.wanted.iter().map(|wanted| match wanted {
+            ShareWanted::SelfSeed(header) => self.self_share(me, header),
+            ShareWanted::RootSeed(slot) => self.root_share(*slot),
+        });
+        let answers = answers.collect::<Result<Vec<_>, _>>()?;
+        Ok(Reply::Send(Message::new(Shares {
+            sid2: self.sid2,
+            slot: me.slot,
+            answers,
+        })))
+    }
+
+    /// Of a survivor only, and only with its own signed header for this second session.
+    // spec: [reveal.header] [reveal.self-of-survivor]
+    fn self_share(&self, me: &Me, header: &UploadHeader) -> Result<ShareAnswer, Refusal> {
+        let slot = header.slot;
+        let refuse = |reason| Refusal::ShareRequest {
+            kind: "self",
+            slot,
+            reason,
+        };
+        if !self.survivors.bitmap().contains(slot) {
+            return Err(refuse("it is not a certified survivor"));
+        }
+        if header.sid != self.sid || header.sid2 != self.sid2 {
+            return Err(refuse("its upload header is for another session"));
+        }
+        let key = me
+            .context
+            .roster
+            .key_of(slot)
+            .ok_or(refuse("it is not on the roster"))?;
+        key.verify(Label::SignUpload, &[&header.content()], &header.signature)
+            .map_err(|_| refuse("its upload header is not signed by it"))?;
+        let held = self
+            .held
+            .get(&slot)
+            .ok_or(refuse("this member holds no share of it"))?;
+        Ok(ShareAnswer::SelfSeed(slot, to_revealed(&held.self_seed)))
+    }
+
+    /// Of a member of U2 that is no survivor only.
+    // spec: [reveal.root-of-dropped]
+    fn root_share(&self, slot: Slot) -> Result<ShareAnswer, Refusal> {
+        let refuse = |reason| Refusal::ShareRequest {
+            kind: "root",
+            slot,
+            reason,
+        };
+        if self.survivors.bitmap().contains(slot) {
+            return Err(refuse("it is a certified survivor"));
+        }
+        if !self.share_set.shared.contains(slot) {
+            return Err(refuse("it is not in the Share set"));
+        }
+        let held = self
+            .held
+            .get(&slot)
+            .ok_or(refuse("this member holds no share of it"))?;
+        Ok(ShareAnswer::RootSeed(slot, to_revealed(&held.root)))
+    }
+}

@@ -1,0 +1,97 @@
+//! What survivors hand out once the certificate stands.
+//!
+//! # Security
+//!
+//! These messages carry seeds and shares. They travel inside the authenticated channel to the coordinator only, and their
+//! `Debug` hides the content.
+
+use crate::ids::{Hash, Sid2, Slot};
+use crate::message::UploadHeader;
+use std::fmt;
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Thirty-two bytes that were secret until the certificate.
+#[derive(
+    Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes,
+)]
+pub struct RevealedSeed(pub [u8; 32]);
+
+impl fmt::Debug for RevealedSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("RevealedSeed(..)")
+    }
+}
+
+/// Member to coordinator: what it owes under the certificate.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Reveal {
+    /// Session with the Share set.
+    pub sid2: Sid2,
+    /// Who reveals.
+    pub slot: Slot,
+    /// Its own self seed, a canonical scalar.
+    pub self_seed: RevealedSeed,
+    /// Pair seeds with the neighbours it masked with that are not survivors, ascending by slot.
+    pub pair_seeds: Vec<PairSeedReveal>,
+    /// Value of its noise chain (R12); absent in tasks without the plan.
+    pub chain_value: Option<Hash>,
+}
+
+/// Pair seed with one dropped neighbour.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct PairSeedReveal {
+    /// The dropped neighbour.
+    pub slot: Slot,
+    /// The pair seed.
+    pub seed: RevealedSeed,
+}
+
+/// Coordinator to the holders of shares of members that went silent. May name any number of members, and be repeated.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct ShareRequest {
+    /// Session with the Share set.
+    pub sid2: Sid2,
+    /// Shares wanted.
+    pub wanted: Vec<ShareWanted>,
+}
+
+/// One share wanted: never both kinds of one member.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lists of these live for one request"
+)]
+pub enum ShareWanted {
+    /// Self seed of a survivor, asked for with its own upload header.
+    #[tls_codec(discriminant = 1)]
+    SelfSeed(UploadHeader),
+    /// Root seed of a member of U2 that is no survivor.
+    #[tls_codec(discriminant = 2)]
+    RootSeed(Slot),
+}
+
+/// Member to coordinator: the shares it was asked for and may give.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Shares {
+    /// Session with the Share set.
+    pub sid2: Sid2,
+    /// Holder.
+    pub slot: Slot,
+    /// Shares, in the order of the request.
+    pub answers: Vec<ShareAnswer>,
+}
+
+/// One share given out: never both kinds of one member.
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub enum ShareAnswer {
+    /// Share of the self seed of a survivor.
+    #[tls_codec(discriminant = 1)]
+    SelfSeed(Slot, RevealedSeed),
+    /// Share of the root seed of a member of U2 that is no survivor.
+    #[tls_codec(discriminant = 2)]
+    RootSeed(Slot, RevealedSeed),
+}
