@@ -99,3 +99,30 @@ impl fmt::Display for Dtype {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // spec: [encode.digest.dtype]
+    #[test]
+    fn codes_and_names_are_these() {
+        let all = [
+            (1, "f32", Dtype::F32),
+            (2, "f64", Dtype::F64),
+            (3, "f16", Dtype::F16),
+            (4, "bf16", Dtype::Bf16),
+            (5, "i8", Dtype::I8),
+            (6, "i16", Dtype::I16),
+            (7, "i32", Dtype::I32),
+            (8, "i64", Dtype::I64),
+            (9, "u8", Dtype::U8),
+            (10, "u16", Dtype::U16),
+            (11, "u32", Dtype::U32),
+            (12, "u64", Dtype::U64),
+        ];
+        for (code, name, dtype) in all {
+            assert_eq!((dtype.code(), dtype.name()), (code, name));
+        }
+    }
+}

@@ -23,9 +23,9 @@ pub enum Encoding {
 /// use veilsum_encode::{Clip, FloatEncoding, Range};
 ///
 /// let plain = FloatEncoding::new(Clip::LInf(0.5), 16);
-/// assert_eq!((plain.rotation, plain.range, plain.max_weight), (false, Range::Full, 1));
+/// assert_eq!((plain.rotation, plain.range, plain.max_weight), (false, Range::Auto, 1));
 /// let rotated = FloatEncoding::new(Clip::L2(3.0), 16).rotated().weighted(5_000);
-/// assert_eq!(rotated.range, Range::Spread { deviations: 6 });
+/// assert_eq!((rotated.rotation, rotated.max_weight), (true, 5_000));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FloatEncoding {
@@ -45,24 +45,23 @@ pub struct FloatEncoding {
 }
 
 impl FloatEncoding {
-    /// No rotation, no weights, a range that nothing saturates.
+    /// No rotation, no weights, and the range that fits.
     #[must_use]
     pub const fn new(clip: Clip, precision_bits: u8) -> Self {
         Self {
             clip,
             precision_bits,
             rotation: false,
-            range: Range::Full,
+            range: Range::Auto,
             max_weight: 1,
         }
     }
 
-    /// The same with rotation and the range that fits it: six deviations of a coordinate.
+    /// The same with rotation.
     #[must_use]
     pub const fn rotated(self) -> Self {
         Self {
             rotation: true,
-            range: Range::Spread { deviations: 6 },
             ..self
         }
     }
@@ -71,6 +70,17 @@ impl FloatEncoding {
     #[must_use]
     pub const fn weighted(self, max_weight: u32) -> Self {
         Self { max_weight, ..self }
+    }
+
+    /// The same with what [`Range::Auto`] stands for.
+    pub(crate) const fn resolved(self) -> Self {
+        // spec: [encode.plan.range]
+        let range = match (self.range, self.rotation) {
+            (Range::Auto, false) => Range::Full,
+            (Range::Auto, true) => Range::Spread { deviations: 6 },
+            (range, _) => range,
+        };
+        Self { range, ..self }
     }
 }
 
@@ -88,9 +98,11 @@ pub enum Clip {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
+    /// [`Range::Full`] without rotation, six deviations with it.
+    #[default]
+    Auto,
     /// The largest value the clip lets through: nothing saturates. Under an L2 clip of a long vector this wastes
     /// precision, since one coordinate could carry the whole norm but never does.
-    #[default]
     Full,
     /// So many deviations of a coordinate of a rotated update at the clip, and never more than [`Range::Full`].
     ///

@@ -8,6 +8,7 @@
 ///
 /// Each lane is below 2^bits, `bits` is 1 to 64, and the limbs hold all lanes; lanes past the limbs are dropped.
 pub(crate) fn pack_block(lanes: impl Iterator<Item = u64>, bits: u8, limbs: &mut [u64]) {
+    // spec: [encode.layout.order]
     let bits = u32::from(bits);
     let mut limbs = limbs.iter_mut();
     let mut pending = 0_u128;

@@ -66,6 +66,7 @@ impl Plan {
         enrolled: u32,
         noise: NoiseBound,
     ) -> Result<Self, PlanError> {
+        let encoding = &resolved(encoding);
         check_dtypes(manifest, encoding)?;
         if enrolled == 0 {
             return Err(PlanError::NobodyEnrolled);
@@ -113,7 +114,7 @@ impl Plan {
         &self.manifest
     }
 
-    /// The encoding of the task.
+    /// The encoding of the task, with [`Range::Auto`] replaced by what it stands for.
     #[must_use]
     pub const fn encoding(&self) -> &Encoding {
         &self.encoding
@@ -310,6 +311,13 @@ pub enum PlanError {
     TooLarge,
 }
 
+fn resolved(encoding: &Encoding) -> Encoding {
+    match *encoding {
+        Encoding::Float(float) => Encoding::Float(float.resolved()),
+        Encoding::Integer { min, max } => Encoding::Integer { min, max },
+    }
+}
+
 fn check_dtypes(manifest: &Manifest, encoding: &Encoding) -> Result<(), PlanError> {
     // spec: [encode.dtype.rule]
     for tensor in manifest.tensors() {
@@ -366,7 +374,8 @@ fn derive_range(
         ),
     };
     match encoding.range {
-        Range::Full => Ok(full),
+        // `Auto` was resolved before; alone it means the range that nothing leaves.
+        Range::Auto | Range::Full => Ok(full),
         Range::Spread { deviations } if (1..=MAX_DEVIATIONS).contains(&deviations) => {
             Ok(full.min(f64::from(deviations) * deviation))
         }
@@ -451,7 +460,7 @@ fn hash_float_encoding(hash: &mut Sha256, encoding: &FloatEncoding) {
         Clip::LInf(bound) => (1, bound),
     };
     let (range, extent) = match encoding.range {
-        Range::Full => (0_u8, 0.0),
+        Range::Auto | Range::Full => (0_u8, 0.0),
         Range::Spread { deviations } => (1, f64::from(deviations)),
         Range::Fixed(range) => (2, range),
     };

@@ -76,6 +76,7 @@ fn small_update() -> (Plan, Update) {
     (plan, update)
 }
 
+// spec: [encode.lane.offset]
 #[test]
 fn a_small_contribution_has_these_bytes() {
     let (plan, update) = small_update();
@@ -109,6 +110,7 @@ fn digests_are_these() {
     assert_eq!(hex::encode(update.digest()), UPDATE);
 }
 
+// spec: [encode.clip.order]
 #[test]
 fn a_contribution_of_several_blocks_has_this_digest() {
     let encoding = FloatEncoding::new(Clip::L2(30.0), 16).rotated();

@@ -169,7 +169,7 @@ proptest! {
             values.iter_mut().skip(1).for_each(|x| *x = 0.0);
         }
         let clip = if l2 { Clip::L2(2.5) } else { Clip::LInf(2.5) };
-        let encoding = FloatEncoding { rotation, ..FloatEncoding::new(clip, 20) };
+        let encoding = FloatEncoding { rotation, range: Range::Full, ..FloatEncoding::new(clip, 20) };
         let plan = float_plan(values.len(), encoding, 10);
         prop_assert_eq!(quantize_floats(&plan, &values, 1, 0).saturated(), 0);
     }

@@ -143,6 +143,25 @@ fn ranges_follow_clip_and_rotation() {
         0.25
     );
     assert_eq!(integer(0, 1, 10, 0).unwrap().range(), None);
+    let six = FloatEncoding {
+        range: Range::Spread { deviations: 6 },
+        ..l2.rotated()
+    };
+    assert_eq!(
+        float(six, 10),
+        float(l2.rotated(), 10),
+        "what the automatic range stands for"
+    );
+    assert_eq!(
+        float(
+            FloatEncoding {
+                range: Range::Full,
+                ..l2
+            },
+            10
+        ),
+        float(l2, 10)
+    );
 }
 
 // spec: [encode.dtype.rule]
