@@ -79,7 +79,7 @@ pub enum TaskError {
         found: usize,
     },
     /// The bytes end early, or hold what the format does not have.
-    #[error("task cannot be decoded: {0}")]
+    #[error("task cannot be decoded: {}", reason(.0))]
     Codec(#[from] tls_codec::Error),
     /// A code without meaning.
     #[error("task has {field} {found}, wanted {wanted}")]
@@ -106,4 +106,13 @@ pub enum TaskError {
     /// Another encoding of the same task.
     #[error("task is not in its canonical encoding")]
     NotCanonical,
+}
+
+fn reason(error: &tls_codec::Error) -> String {
+    match error {
+        tls_codec::Error::EndOfStream => "found the end of the bytes, wanted more".to_owned(),
+        tls_codec::Error::UnknownValue(code) => format!("found the unknown code {code}"),
+        tls_codec::Error::DecodingError(text) => text.clone(),
+        other => other.to_string(),
+    }
 }

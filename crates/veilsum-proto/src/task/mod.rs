@@ -94,14 +94,17 @@ pub struct Task {
 }
 
 impl Task {
-    /// Takes in a task.
+    /// Takes in a task. A range that follows from the rotation is put in its place, so that equal tasks have one digest.
     ///
     /// # Errors
     ///
     /// [`TaskError::Plan`] when tensors and encoding make no plan even for one member (a NaN or a negative clip among
     /// them); [`TaskError::Rate`]; [`TaskError::Attempts`]; [`TaskError::Tensors`]; [`TaskError::TooLong`].
-    pub fn new(spec: TaskSpec) -> Result<Self, TaskError> {
+    pub fn new(mut spec: TaskSpec) -> Result<Self, TaskError> {
         check(&spec)?;
+        // spec: [task.encoding]
+        let plan = Plan::derive(&spec.manifest, &spec.encoding, 1, NoiseBound::NONE)?;
+        spec.encoding = *plan.encoding();
         let encoded = wire::encode(&spec)?;
         let found = encoded.len();
         // spec: [task.caps]
@@ -241,10 +244,7 @@ fn check(spec: &TaskSpec) -> Result<(), TaskError> {
         });
     }
     check_rate("corrupt", spec.corrupt)?;
-    check_rate("dropout", spec.dropout)?;
-    // spec: [task.encoding]
-    Plan::derive(&spec.manifest, &spec.encoding, 1, NoiseBound::NONE)?;
-    Ok(())
+    check_rate("dropout", spec.dropout)
 }
 
 // spec: [task.rates]

@@ -122,6 +122,7 @@ enum Kind {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum RangeTable {
+    Auto,
     Full,
     Deviations(u8),
     Fixed(f64),
@@ -156,18 +157,13 @@ impl EncodingTable {
 
     fn into_float(self) -> Result<FloatEncoding, TaskError> {
         let clip = wanted("float", "clip", self.clip)?;
-        let plain = FloatEncoding::new(
-            clip,
-            wanted("float", "precision_bits", self.precision_bits)?,
-        );
-        let float = match self.rotation {
-            Some(true) => plain.rotated(),
-            Some(false) | None => plain,
-        };
+        let precision_bits = wanted("float", "precision_bits", self.precision_bits)?;
+        let default = FloatEncoding::new(clip, precision_bits);
         Ok(FloatEncoding {
-            range: self.range.map_or(float.range, Range::from),
-            max_weight: self.max_weight.unwrap_or(float.max_weight),
-            ..float
+            rotation: self.rotation.unwrap_or(default.rotation),
+            range: self.range.map_or(default.range, Range::from),
+            max_weight: self.max_weight.unwrap_or(default.max_weight),
+            ..default
         })
     }
 }
@@ -175,6 +171,7 @@ impl EncodingTable {
 impl From<RangeTable> for Range {
     fn from(table: RangeTable) -> Self {
         match table {
+            RangeTable::Auto => Self::Auto,
             RangeTable::Full => Self::Full,
             RangeTable::Deviations(deviations) => Self::Spread { deviations },
             RangeTable::Fixed(range) => Self::Fixed(range),
@@ -210,6 +207,7 @@ fn push_encoding(text: &mut String, encoding: &Encoding) {
         Clip::LInf(bound) => format!("linf = {bound:?}"),
     };
     let range = match float.range {
+        Range::Auto => "\"auto\"".to_owned(),
         Range::Full => "\"full\"".to_owned(),
         Range::Spread { deviations } => format!("{{ deviations = {deviations} }}"),
         Range::Fixed(range) => format!("{{ fixed = {range:?} }}"),

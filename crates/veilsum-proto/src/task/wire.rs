@@ -218,7 +218,8 @@ impl EncodingWire {
                 precision_bits,
                 rotation: rotation.into(),
                 range: match range {
-                    Range::Full => RangeWire::Full,
+                    // a task's range is resolved; `Auto` alone means the range that nothing leaves
+                    Range::Auto | Range::Full => RangeWire::Full,
                     Range::Spread { deviations } => RangeWire::Spread(deviations),
                     Range::Fixed(range) => RangeWire::Fixed(range.to_bits()),
                 },
