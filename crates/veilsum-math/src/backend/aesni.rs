@@ -4,6 +4,7 @@
 //! The only unsafe code of the workspace: calls into functions compiled for instructions that the
 //! processor was found to have. Registers are loaded and stored by value, which needs none.
 
+use core::arch::asm;
 use core::arch::x86_64::*;
 use std::slice;
 
@@ -12,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::round_keys::{ROUND_KEYS, RoundKeys};
 use super::{BATCH_BLOCKS, BATCH_BYTES, BATCH_LIMBS, Batch};
-use crate::deferred::{Deferred, Sign, accumulate};
+use crate::deferred::{self, Deferred, Sign};
 
 /// Proof that this processor has the instructions of this kernel: AES-NI and SSE4.2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,18 +65,18 @@ impl Schedule {
         let (limbs, counts) = run.parts();
         let (limbs, limbs_left) = limbs.as_chunks_mut();
         let (counts, counts_left) = counts.as_chunks_mut();
-        // SAFETY: `_proof` exists only where the processor has the features that both are compiled
-        // for.
+        // SAFETY: `_proof` exists only where the processor has the features that `accumulate` is
+        // compiled for.
         unsafe {
             match sign {
-                Sign::Add => add(&self.round_keys, first, limbs, counts),
-                Sign::Subtract => subtract(&self.round_keys, first, limbs, counts),
+                Sign::Add => accumulate::<true>(&self.round_keys, first, limbs, counts),
+                Sign::Subtract => accumulate::<false>(&self.round_keys, first, limbs, counts),
             }
         }
         if !limbs_left.is_empty() {
             let mut keystream = Zeroizing::new([0; BATCH_BYTES]);
             self.fill(first + limbs.len() as u64, slice::from_mut(&mut *keystream));
-            accumulate(limbs_left, counts_left, &*keystream, sign);
+            deferred::accumulate(limbs_left, counts_left, &*keystream, sign);
         }
     }
 }
@@ -84,50 +85,60 @@ impl Schedule {
 fn fill(round_keys: &[__m128i; ROUND_KEYS], first: u64, out: &mut [Batch]) {
     for (batch, out) in (first..).zip(out) {
         let (blocks, _) = out.as_chunks_mut::<16>();
-        for (bytes, block) in blocks.iter_mut().zip(encrypt_batch(round_keys, batch)) {
+        for (bytes, block) in blocks.iter_mut().zip(encrypt(round_keys, counters(batch))) {
             *bytes = transmute!(block);
         }
     }
 }
 
+/// While a batch is encrypted, the one before it is added: one register per round, so that the units
+/// for AES and for integers work at the same time. The last batch made is one too many, and the
+/// price of a loop without a special case.
 #[target_feature(enable = "aes,sse4.2")]
-fn add(
+fn accumulate<const ADD: bool>(
     round_keys: &[__m128i; ROUND_KEYS],
     first: u64,
     limbs: &mut [[u64; BATCH_LIMBS]],
     counts: &mut [[i64; BATCH_LIMBS]],
 ) {
     let round_keys = with_top_bits_flipped(round_keys);
-    for (batch, (limbs, counts)) in (first..).zip(limbs.iter_mut().zip(counts)) {
-        for ((limbs, counts), mask) in pairs(limbs, counts).zip(encrypt_batch(&round_keys, batch)) {
-            // Flipping the top bit is adding 2^63: `flipped` is the sum with its top bit flipped,
-            // and a signed comparison of flipped numbers is the unsigned one of the numbers. A sum
-            // below an operand carried.
-            let flipped = _mm_add_epi64(transmute!(*limbs), mask);
-            let carried = _mm_cmpgt_epi64(mask, flipped); // -1 where true
-            *limbs = transmute!(_mm_xor_si128(flipped, top_bits()));
-            *counts = transmute!(_mm_sub_epi64(transmute!(*counts), carried));
+    let [whitening, shared @ .., k9, k10, k11, k12, k13, last] = &*round_keys;
+    let mut ready = encrypt(&round_keys, counters(first));
+    for (batch, (limbs, counts)) in (first + 1..).zip(limbs.iter_mut().zip(counts)) {
+        let mut blocks = whiten(counters(batch), whitening);
+        for ((pair, mask), round_key) in pairs(limbs, counts).zip(ready).zip(shared) {
+            round(&mut blocks, round_key);
+            accumulate_pair::<ADD>(pair, mask);
         }
+        for round_key in [k9, k10, k11, k12, k13] {
+            round(&mut blocks, round_key);
+        }
+        ready = last_round(blocks, last);
     }
 }
 
-#[target_feature(enable = "aes,sse4.2")]
-fn subtract(
-    round_keys: &[__m128i; ROUND_KEYS],
-    first: u64,
-    limbs: &mut [[u64; BATCH_LIMBS]],
-    counts: &mut [[i64; BATCH_LIMBS]],
+/// Adds `mask`, whose top bits are flipped, to two limbs or subtracts it; counts what they owe.
+///
+/// Flipping the top bit is adding 2^63 modulo 2^64, so flips of two operands cancel in their sum
+/// and in their difference; and the signed comparison of flipped numbers is the unsigned comparison
+/// of the numbers.
+#[inline]
+#[target_feature(enable = "sse4.2")]
+fn accumulate_pair<const ADD: bool>(
+    (limbs, counts): (&mut [u64; 2], &mut [i64; 2]),
+    mask: __m128i,
 ) {
-    let round_keys = with_top_bits_flipped(round_keys);
-    for (batch, (limbs, counts)) in (first..).zip(limbs.iter_mut().zip(counts)) {
-        for ((limbs, counts), mask) in pairs(limbs, counts).zip(encrypt_batch(&round_keys, batch)) {
-            // As in `add`; flipping both operands leaves their difference. A minuend below
-            // borrowed.
-            let flipped = _mm_xor_si128(transmute!(*limbs), top_bits());
-            let borrowed = _mm_cmpgt_epi64(mask, flipped); // -1 where true
-            *limbs = transmute!(_mm_sub_epi64(flipped, mask));
-            *counts = transmute!(_mm_add_epi64(transmute!(*counts), borrowed));
-        }
+    let (limb, count) = (transmute!(*limbs), transmute!(*counts));
+    if ADD {
+        let flipped_sum = _mm_add_epi64(limb, mask);
+        let carried = _mm_cmpgt_epi64(mask, flipped_sum); // a sum below an operand wrapped: -1
+        *limbs = transmute!(_mm_xor_si128(flipped_sum, top_bits()));
+        *counts = transmute!(_mm_sub_epi64(count, carried));
+    } else {
+        let flipped_limb = _mm_xor_si128(limb, top_bits());
+        let borrowed = _mm_cmpgt_epi64(mask, flipped_limb); // a limb below the mask wraps: -1
+        *limbs = transmute!(_mm_sub_epi64(flipped_limb, mask));
+        *counts = transmute!(_mm_add_epi64(count, borrowed));
     }
 }
 
@@ -137,47 +148,90 @@ fn pairs<'a>(
     limbs: &'a mut [u64; BATCH_LIMBS],
     counts: &'a mut [i64; BATCH_LIMBS],
 ) -> impl Iterator<Item = (&'a mut [u64; 2], &'a mut [i64; 2])> {
-    limbs
-        .as_chunks_mut()
-        .0
-        .iter_mut()
-        .zip(counts.as_chunks_mut().0)
+    let (limbs, _) = limbs.as_chunks_mut();
+    let (counts, _) = counts.as_chunks_mut();
+    limbs.iter_mut().zip(counts)
 }
 
-/// The keystream of one batch.
+/// The counter blocks of a batch.
 #[inline]
-#[target_feature(enable = "aes,sse4.2")]
-fn encrypt_batch(round_keys: &[__m128i; ROUND_KEYS], batch: u64) -> [__m128i; BATCH_BLOCKS] {
-    // The upper half of the counter stays zero: there are at most 2^60 blocks. The blocks of a
-    // batch differ in the low three bits of the last byte only, which is the top byte of the upper
-    // half of a register.
-    let counter = batch * BATCH_BLOCKS as u64;
-    let mut blocks = [_mm_set_epi64x(counter.swap_bytes() as i64, 0); BATCH_BLOCKS];
+#[target_feature(enable = "sse2")]
+fn counters(batch: u64) -> [__m128i; BATCH_BLOCKS] {
+    // The upper half of a counter stays zero: there are at most 2^60 blocks. The blocks of a batch
+    // differ in the low three bits of the last byte only, which is the top byte of the upper half
+    // of a register.
+    let first = batch * BATCH_BLOCKS as u64;
+    let mut blocks = [_mm_set_epi64x(first.swap_bytes() as i64, 0); BATCH_BLOCKS];
     for (number, block) in (0..).zip(&mut blocks) {
         *block = _mm_xor_si128(*block, _mm_set_epi64x(number << 56, 0));
     }
-    encrypt(round_keys, blocks)
+    blocks
 }
 
+/// AES-256 of eight blocks.
 #[inline]
 #[target_feature(enable = "aes,sse4.2")]
 fn encrypt(
     round_keys: &[__m128i; ROUND_KEYS],
-    mut blocks: [__m128i; BATCH_BLOCKS],
+    blocks: [__m128i; BATCH_BLOCKS],
 ) -> [__m128i; BATCH_BLOCKS] {
     let [whitening, middle @ .., last] = round_keys;
-    for block in &mut blocks {
-        *block = _mm_xor_si128(*block, *whitening);
-    }
+    let mut blocks = whiten(blocks, whitening);
     for round_key in middle {
-        for block in &mut blocks {
-            *block = _mm_aesenc_si128(*block, *round_key);
-        }
+        round(&mut blocks, round_key);
     }
+    last_round(blocks, last)
+}
+
+#[inline]
+#[target_feature(enable = "sse2")]
+fn whiten(mut blocks: [__m128i; BATCH_BLOCKS], round_key: &__m128i) -> [__m128i; BATCH_BLOCKS] {
     for block in &mut blocks {
-        *block = _mm_aesenclast_si128(*block, *last);
+        *block = _mm_xor_si128(*block, *round_key);
     }
     blocks
+}
+
+#[inline]
+#[target_feature(enable = "aes")]
+fn round(blocks: &mut [__m128i; BATCH_BLOCKS], round_key: &__m128i) {
+    for block in blocks.iter_mut() {
+        *block = _mm_aesenc_si128(*block, *round_key);
+    }
+    hold(blocks);
+}
+
+#[inline]
+#[target_feature(enable = "aes")]
+fn last_round(mut blocks: [__m128i; BATCH_BLOCKS], round_key: &__m128i) -> [__m128i; BATCH_BLOCKS] {
+    for block in &mut blocks {
+        *block = _mm_aesenclast_si128(*block, *round_key);
+    }
+    blocks
+}
+
+/// Keeps the blocks abreast: left alone, the compiler encrypts one after the other to save
+/// registers, and waits for each round.
+#[inline]
+#[target_feature(enable = "sse2")]
+fn hold(blocks: &mut [__m128i; BATCH_BLOCKS]) {
+    let [a, b, c, d, e, f, g, h] = blocks;
+    // SAFETY: no instruction at all; the registers keep their values, no memory and no flag is
+    // touched.
+    unsafe {
+        asm!(
+            "/* {0} {1} {2} {3} {4} {5} {6} {7} */",
+            inout(xmm_reg) * a,
+            inout(xmm_reg) * b,
+            inout(xmm_reg) * c,
+            inout(xmm_reg) * d,
+            inout(xmm_reg) * e,
+            inout(xmm_reg) * f,
+            inout(xmm_reg) * g,
+            inout(xmm_reg) * h,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
 }
 
 /// Round keys whose keystream has the top bit of each limb flipped, at no cost per block.
