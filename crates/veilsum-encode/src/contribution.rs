@@ -18,6 +18,13 @@ use crate::{EncodeError, Plan, Update, Weight};
 /// masked update made of it.
 ///
 /// ```compile_fail
+/// // spec: [encode.contribution]
+/// # fn show(contribution: veilsum_encode::Contribution) {
+/// let bytes = contribution.to_le_bytes();
+/// # }
+/// ```
+///
+/// ```compile_fail
 /// # fn show(contribution: veilsum_encode::Contribution) {
 /// let copy = contribution.clone();
 /// # }
@@ -28,6 +35,7 @@ use crate::{EncodeError, Plan, Update, Weight};
 /// let blocks = contribution.into_blocks();
 /// # }
 /// ```
+// spec: [encode.contribution]
 pub struct Contribution(Blocks);
 
 impl Contribution {

@@ -90,6 +90,7 @@ fn hadamard(rows: &mut [f64], columns: usize) {
     }
 }
 
+// spec: [encode.float]
 fn butterflies(upper: &mut [f64], lower: &mut [f64]) {
     for (a, b) in upper.iter_mut().zip(lower) {
         (*a, *b) = (*a + *b, *a - *b);

@@ -110,7 +110,7 @@ fn digests_are_these() {
     assert_eq!(hex::encode(update.digest()), UPDATE);
 }
 
-// spec: [encode.clip.order]
+// spec: [encode.clip.order] [encode.float]
 #[test]
 fn a_contribution_of_several_blocks_has_this_digest() {
     let encoding = FloatEncoding::new(Clip::L2(30.0), 16).rotated();
