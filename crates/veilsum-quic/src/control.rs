@@ -68,19 +68,24 @@ pub enum SendError {
 }
 
 impl Link {
-    /// The coordinator's side: opens the control stream and says hello.
-    // spec: [control.open], [control.hello]
+    /// The coordinator's side: opens the control stream, on which nothing is said yet.
+    // spec: [control.open]
     pub(crate) async fn open(
         connection: quinn::Connection,
         peer_key: [u8; 32],
         limits: Arc<Limits>,
     ) -> Result<(Self, ControlReceiver), Closed> {
         let (send, recv) = connection.open_bi().await?;
-        let (link, receiver) = Self::new(connection, peer_key, send, recv, limits);
-        // the queue is new and holds at least one frame; a failure means that the connection is gone
-        match link.try_send(Bytes::from_static(ALPN)) {
+        Ok(Self::new(connection, peer_key, send, recv, limits))
+    }
+
+    /// Tells the member that it is let in. The queue is new and holds at least one frame, so this fails
+    /// only with the connection.
+    // spec: [control.hello]
+    pub(crate) fn say_hello(&self) -> Result<(), Closed> {
+        match self.try_send(Bytes::from_static(ALPN)) {
             Err(SendError::Closed(closed)) => Err(closed),
-            Ok(()) | Err(_) => Ok((link, receiver)),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

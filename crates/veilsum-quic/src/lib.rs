@@ -26,6 +26,8 @@ mod limits;
 mod registry;
 mod server;
 mod socket;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod upload;
 mod verifier;

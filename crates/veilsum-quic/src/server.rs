@@ -257,6 +257,7 @@ impl House {
         let key = peer_key(&connection).ok_or(Refused::NoKey)?;
         let (link, receiver) = Link::open(connection, key, self.limits.clone()).await?;
         self.register(&link)?;
+        link.say_hello()?; // only now: a member that hears it holds a place
         Ok((Peer { link }, receiver))
     }
 
