@@ -16,7 +16,15 @@ use zeroize::Zeroizing;
 ///
 /// # Security
 ///
-/// Whoever holds it is this party: it can join in its name, sign survivor sets, or (the authority's) sign rosters.
+/// Whoever holds it is this party: it can join in its name, sign survivor sets, or (the authority's) sign rosters. There
+/// is one of it, in one place in memory, wiped when dropped:
+///
+/// ```compile_fail,E0308
+/// # use veilsum_proto::identity::Identity;
+/// fn copy(identity: &Identity) -> Identity {
+///     identity.clone()
+/// }
+/// ```
 pub struct Identity(Box<SigningKey>);
 
 impl Identity {

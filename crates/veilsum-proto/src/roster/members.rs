@@ -33,6 +33,7 @@ impl Members {
     // spec: [roster.slots], [roster.unique]
     pub(super) fn push(&mut self, name: Name, key: PublicKey) -> Result<Slot, RosterError> {
         let slot = Slot(self.len());
+        // spec: [roster.size]
         if slot.0 >= MAX_MEMBERS {
             return Err(RosterError::TooMany);
         }

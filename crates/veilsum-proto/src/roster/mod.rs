@@ -32,7 +32,14 @@ use crate::ids::{RosterDigest, Round, Slot};
 use crate::label::{Label, VERSION};
 use tls_codec::Serialize as _;
 
-/// A roster signed by its authority, with every invariant checked.
+/// A roster signed by its authority, with every invariant checked. It cannot be edited, only turned back into a draft:
+///
+/// ```compile_fail,E0599
+/// # use veilsum_proto::roster::Roster;
+/// fn shrink(mut roster: Roster) {
+///     let _ = roster.remove("alice");
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roster {
     draft: RosterDraft,

@@ -105,6 +105,7 @@ impl fmt::Display for TomlError {
     }
 }
 
+// spec: [roster.text]
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RosterFile {

@@ -356,6 +356,31 @@ fn attempts_are_one_to_sixteen() {
     }
 }
 
+// spec: [task.dtypes]
+#[test]
+fn element_types_have_the_codes_of_the_spec() {
+    let names = [
+        "f32", "f64", "f16", "bf16", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64",
+    ];
+    for (code, name) in (1..).zip(names) {
+        let base = if name.contains('f') { FLOAT } else { INTEGER };
+        let text = base
+            .replace("\"i64\"", &format!("\"{name}\""))
+            .replace("\"f32\"", &format!("\"{name}\""));
+        let task = task(&text);
+        let tensors = if name.contains('f') {
+            "000000000000000a"
+        } else {
+            "016e00"
+        };
+        assert!(
+            hex::encode(task.encode()).contains(&format!("{tensors}{code:02x}")),
+            "{name}"
+        );
+        assert_eq!(Task::decode(task.encode()), Ok(task));
+    }
+}
+
 // spec: [task.canonical]
 #[test]
 fn left_over_bytes_are_refused() {
