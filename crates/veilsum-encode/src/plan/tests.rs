@@ -1,5 +1,5 @@
 use super::*;
-use crate::TensorSpec;
+use crate::{Clip, Dtype, FloatEncoding, Range, TensorSpec};
 
 fn manifest(coordinates: u64, dtype: Dtype) -> Manifest {
     Manifest::new(vec![TensorSpec {
