@@ -43,13 +43,9 @@ pub enum Blob {
 }
 
 impl Peer {
-    /// Answers the member's blob requests until the connection ends; meant for a task of its own. At most
+    /// Answers the member's blob requests until the connection ends and says how it ended; meant for a task of its own. At most
     /// [`Limits::fetches`](crate::Limits::fetches) are answered at once. Dropping the future breaks off
     /// what is under way.
-    ///
-    /// # Errors
-    ///
-    /// Always ends with the way the connection ended.
     pub async fn serve_blobs(&self, source: Arc<dyn BlobSource>) -> Closed {
         let mut answers = JoinSet::new();
         loop {

@@ -305,7 +305,12 @@ async fn write_frames(
 ) {
     // before uploads and blobs; a failure means that the stream has ended, which the writes tell
     let _ = stream.set_priority(1);
-    while let Some(next) = queue.recv().await {
+    loop {
+        let next = tokio::select! {
+            next = queue.recv() => next,
+            _ = connection.closed() => return, // so that `send` fails from now on
+        };
+        let Some(next) = next else { return };
         match next {
             Outgoing::Frame { head, body } => {
                 match stream.write_all_chunks(&mut [head, body]).await {

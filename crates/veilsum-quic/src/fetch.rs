@@ -1,22 +1,18 @@
 //! Not a cache: it fetches one blob, by digest, as far as the connection carries, and goes on where it
 //! stopped over the next one. The digest is checked over all bytes at the end; nothing is whole before.
 
-use std::{io, path::Path};
+use std::io;
 
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
-use tokio::{
-    fs::{File, OpenOptions},
-    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt, SeekFrom},
-    time::timeout,
-};
+use tokio::time::timeout;
 
 use crate::{
     blob::{Reply, Request},
     client::Connection,
     close::{Closed, StreamCode},
+    partial::{PartialBlob, length},
 };
 
 /// Why a blob is not whole. Unless it says that it starts over, what has come is kept for the next call.
@@ -84,170 +80,6 @@ pub enum FetchError {
     Closed(#[from] Closed),
 }
 
-/// A blob on its way: what has come of it, in memory or in a file. It outlives connections.
-#[derive(Debug)]
-pub struct PartialBlob {
-    digest: [u8; 32],
-    hasher: Sha256,
-    received: u64,
-    downloaded: u64,
-    total: Option<u64>,
-    whole: bool,
-    sink: Sink,
-}
-
-#[derive(Debug)]
-enum Sink {
-    Memory(Vec<u8>),
-    File(File),
-}
-
-impl PartialBlob {
-    /// Nothing yet, to be collected in memory.
-    pub fn in_memory(digest: [u8; 32]) -> Self {
-        Self::new(digest, Sink::Memory(Vec::new()))
-    }
-
-    /// Goes on with the file at `path`, which is made if it is not there. What it holds is taken for the
-    /// start of the blob; the digest at the end tells if it was.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be opened, made or read.
-    pub async fn in_file(digest: [u8; 32], path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).await?;
-        let (mut hasher, mut received, mut piece) =
-            (Sha256::new(), 0_u64, Vec::with_capacity(PIECE));
-        while (&mut file).take(PIECE_U64).read_to_end(&mut piece).await? > 0 {
-            hasher.update(&piece);
-            received = received.saturating_add(length(&piece));
-            piece.clear();
-        }
-        let mut blob = Self::new(digest, Sink::File(file));
-        (blob.hasher, blob.received) = (hasher, received);
-        Ok(blob)
-    }
-
-    fn new(digest: [u8; 32], sink: Sink) -> Self {
-        Self {
-            digest,
-            hasher: Sha256::new(),
-            received: 0,
-            downloaded: 0,
-            total: None,
-            whole: false,
-            sink,
-        }
-    }
-
-    /// The SHA-256 digest of the whole.
-    pub fn digest(&self) -> &[u8; 32] {
-        &self.digest
-    }
-
-    /// Bytes held, from the blob's start.
-    pub fn received(&self) -> u64 {
-        self.received
-    }
-
-    /// Bytes taken from the network for it over all connections.
-    pub fn downloaded(&self) -> u64 {
-        self.downloaded
-    }
-
-    /// The blob's length, once the coordinator has named it.
-    pub fn total(&self) -> Option<u64> {
-        self.total
-    }
-
-    /// Whether every byte is here and the digest is right.
-    pub fn is_whole(&self) -> bool {
-        self.whole
-    }
-
-    /// The bytes of a whole blob in memory; `None` if it is not whole or in a file.
-    pub fn into_bytes(self) -> Option<Bytes> {
-        match self.sink {
-            Sink::Memory(bytes) if self.whole => Some(bytes.into()),
-            Sink::Memory(_) | Sink::File(_) => None,
-        }
-    }
-
-    /// Makes the sink hold exactly `received` bytes, whatever a dropped call has left behind.
-    async fn settle(&mut self) -> io::Result<()> {
-        let received = self.received;
-        match &mut self.sink {
-            Sink::Memory(bytes) => bytes.truncate(usize::try_from(received).unwrap_or(usize::MAX)),
-            Sink::File(file) => {
-                file.set_len(received).await?;
-                file.seek(SeekFrom::Start(received)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Memory(held) => held.extend_from_slice(bytes), // grows with what came
-            Sink::File(file) => file.write_all(bytes).await?,
-        }
-        self.hasher.update(bytes);
-        self.received = self.received.saturating_add(length(bytes));
-        self.downloaded = self.downloaded.saturating_add(length(bytes));
-        Ok(())
-    }
-
-    async fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Memory(_) => Ok(()),
-            Sink::File(file) => file.flush().await,
-        }
-    }
-
-    /// Takes the length the coordinator names.
-    // spec: [blob.size]
-    fn learn(&mut self, total: u64, max_size: u64) -> Result<(), FetchError> {
-        if total > max_size {
-            return Err(FetchError::TooLarge {
-                found: total,
-                wanted: max_size,
-            });
-        }
-        let wanted = self.total.unwrap_or(total.max(self.received));
-        if total != wanted {
-            self.start_over();
-            return Err(FetchError::LengthChanged {
-                found: total,
-                wanted,
-            });
-        }
-        self.total = Some(total);
-        Ok(())
-    }
-
-    /// Holds the digest against the bytes.
-    // spec: [blob.digest]
-    fn verify(&mut self) -> Result<(), FetchError> {
-        let found: [u8; 32] = self.hasher.clone().finalize().into();
-        self.whole = found == self.digest;
-        if self.whole {
-            return Ok(());
-        }
-        self.start_over();
-        let wanted = self.digest;
-        Err(FetchError::WrongDigest { found, wanted })
-    }
-
-    fn start_over(&mut self) {
-        self.hasher = Sha256::new();
-        self.received = 0;
-        self.total = None;
-        self.whole = false;
-    }
-}
-
 impl Connection {
     /// Fetches what is missing of a blob, range by range, and checks its digest. After an error it may be
     /// called again, over this or another connection, and goes on where it stopped.
@@ -256,7 +88,7 @@ impl Connection {
     ///
     /// See [`FetchError`]. A blob longer than `max_size` is refused before its bytes come.
     pub async fn fetch(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
-        if blob.whole {
+        if blob.is_whole() {
             return Ok(());
         }
         let fetched = self.fetch_ranges(blob, max_size).await;
@@ -271,7 +103,7 @@ impl Connection {
 
     async fn fetch_ranges(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
         blob.settle().await?;
-        while blob.total.is_none_or(|total| blob.received < total) {
+        while blob.total().is_none_or(|total| blob.received() < total) {
             self.fetch_range(blob, max_size).await?;
         }
         Ok(())
@@ -279,18 +111,18 @@ impl Connection {
 
     /// One request and its reply. Every byte that has come is kept, however the reply ends.
     async fn fetch_range(&self, blob: &mut PartialBlob, max_size: u64) -> Result<(), FetchError> {
-        let start = blob.received;
+        let start = blob.received();
         let request = Request {
-            digest: blob.digest,
-            offset: start,
-            length: blob.total.unwrap_or(max_size).saturating_sub(start),
+            digest: *blob.digest(),
+            offset: start, // spec: [blob.resume]
+            length: blob.total().unwrap_or(max_size).saturating_sub(start),
         };
         let mut range = RangeReader::ask(self, request).await?;
         match range.reply().await? {
             Reply::Found { total } => blob.learn(total, max_size)?,
             Reply::Unknown => {
                 return Err(FetchError::Unknown {
-                    digest: blob.digest,
+                    digest: *blob.digest(),
                 });
             }
             Reply::BeyondEnd { total } => {
@@ -304,8 +136,8 @@ impl Connection {
         while let Some(bytes) = range.next(PIECE).await? {
             blob.append(&bytes).await?;
         }
-        let missing = blob.total.is_some_and(|total| blob.received < total);
-        if missing && blob.received == start {
+        let missing = blob.total().is_some_and(|total| blob.received() < total);
+        if missing && blob.received() == start {
             return Err(FetchError::Malformed { offset: start });
         }
         Ok(())
@@ -426,10 +258,5 @@ async fn read(
     }
 }
 
-fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
-}
-
 /// Bytes taken at once.
 const PIECE: usize = 256 << 10;
-const PIECE_U64: u64 = PIECE as u64;

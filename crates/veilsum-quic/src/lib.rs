@@ -23,7 +23,10 @@ mod fetch;
 mod frame;
 mod identity;
 mod limits;
+mod pace;
+mod partial;
 mod registry;
+mod sender;
 mod server;
 mod socket;
 #[cfg(test)]
@@ -36,15 +39,15 @@ pub use blob::{Blob, BlobSource};
 pub use client::{ClientEndpoint, ConnectError, Connection};
 pub use close::{CloseCode, Closed, StreamCode};
 pub use control::{ControlReceiver, Link, SendError};
-pub use fetch::{FetchError, PartialBlob};
+pub use fetch::FetchError;
 pub use frame::FrameError;
 pub use identity::KeyError;
 pub use limits::{Limits, LimitsError};
+pub use partial::PartialBlob;
+pub use sender::{UploadSender, WriteError};
 pub use server::{BindError, Peer, ServerEndpoint, ServerStats};
 pub use tls::TlsError;
-pub use upload::{
-    IncomingUpload, PendingUpload, UploadBody, UploadError, UploadSender, WriteError,
-};
+pub use upload::{IncomingUpload, PendingUpload, UploadBody, UploadError};
 pub use verifier::Admission;
 
 /// The application protocol both sides must name in the handshake.

@@ -5,15 +5,15 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use quinn::{ReadError, RecvStream, SendStream};
+use quinn::{ReadError, RecvStream};
 use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::{
-    client::Connection,
     close::{Closed, StreamCode},
     control::Link,
-    frame::{FrameDecoder, FrameError, head, read_frame},
+    frame::{FrameDecoder, FrameError, read_frame},
+    pace::Pace,
     server::Peer,
 };
 
@@ -247,7 +247,7 @@ impl UploadBody {
             .deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = by_deadline.map_or(by_rate, |by_deadline| by_deadline.min(by_rate));
-        let waiting = Waiting::start(&mut self.pace.waited);
+        let waiting = self.pace.wait();
         let read = timeout(left, self.stream.read_chunk(most, true)).await;
         drop(waiting);
         match read {
@@ -264,7 +264,11 @@ impl UploadBody {
                     Some(by_deadline) if by_deadline <= by_rate => {
                         UploadError::Late { found, wanted }
                     }
-                    _ => self.pace.too_slow(found),
+                    _ => UploadError::TooSlow {
+                        found,
+                        waited: self.pace.waited(),
+                        rate: self.pace.rate(),
+                    },
                 })
             }
         }
@@ -279,195 +283,6 @@ impl UploadBody {
     }
 }
 
-/// The account of a sender: what it has brought buys it time to keep the reader waiting.
-#[derive(Debug)]
-struct Pace {
-    grace: Duration,
-    /// Bytes a second; 0 is none.
-    rate: u64,
-    waited: Duration,
-}
-
-impl Pace {
-    fn new(grace: Duration, rate: u64) -> Self {
-        Self {
-            grace,
-            rate,
-            waited: Duration::ZERO,
-        }
-    }
-
-    fn left(&self, received: u64) -> Duration {
-        let Some(millis) = received.saturating_mul(1000).checked_div(self.rate) else {
-            return Duration::MAX;
-        };
-        let allowed = self.grace.saturating_add(Duration::from_millis(millis));
-        allowed.saturating_sub(self.waited)
-    }
-
-    fn too_slow(&self, found: u64) -> UploadError {
-        UploadError::TooSlow {
-            found,
-            waited: self.waited,
-            rate: self.rate,
-        }
-    }
-}
-
-/// Counts the time until it is dropped, even by a cancelled read.
-struct Waiting<'a> {
-    since: Instant,
-    total: &'a mut Duration,
-}
-
-impl<'a> Waiting<'a> {
-    fn start(total: &'a mut Duration) -> Self {
-        Self {
-            since: Instant::now(),
-            total,
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        *self.total = self.total.saturating_add(self.since.elapsed());
-    }
-}
-
-/// Why an upload could not be sent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum WriteError {
-    /// The header is longer than the coordinator's limit, as far as this side knows it.
-    #[error("upload header has {found} bytes, wanted at most {wanted}")]
-    HeaderTooLarge {
-        /// Bytes found.
-        found: usize,
-        /// The limit.
-        wanted: usize,
-    },
-    /// The coordinator wants no more of it.
-    #[error("coordinator stopped the upload: {0}")]
-    Stopped(StreamCode),
-    /// The upload has already ended.
-    #[error("upload has already ended")]
-    Ended,
-    /// The connection is gone.
-    #[error(transparent)]
-    Closed(#[from] Closed),
-}
-
-impl Connection {
-    /// Opens an upload and sends its header; waits while as many are open as the coordinator allows.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError::HeaderTooLarge`] above [`Limits::header`](crate::Limits::header);
-    /// [`WriteError::Stopped`] and [`WriteError::Closed`] as the coordinator or the network decide.
-    pub async fn open_upload(&self, header: Bytes) -> Result<UploadSender, WriteError> {
-        let wanted = self.limits().header;
-        let found = header.len();
-        let too_large = WriteError::HeaderTooLarge { found, wanted };
-        let head = head(&header).filter(|_| found <= wanted).ok_or(too_large)?;
-        let stream = self.quinn().open_uni().await.map_err(Closed::from)?;
-        let mut upload = UploadSender {
-            _link: Link::clone(self),
-            stream,
-            finished: false,
-        };
-        upload.stream.write_all_chunks(&mut [head, header]).await?;
-        Ok(upload)
-    }
-}
-
-/// The sending end of an upload. Dropping it before [`UploadSender::finish`] gives the upload up.
-#[derive(Debug)]
-pub struct UploadSender {
-    /// Keeps the connection for as long as the upload lives.
-    _link: Link,
-    stream: SendStream,
-    finished: bool,
-}
-
-impl UploadSender {
-    /// Sends bytes of the body; waits while the coordinator or the network take no more. Not cancel-safe:
-    /// after a dropped call it is unknown how many of the bytes went out.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError::Stopped`] with the coordinator's reason; [`WriteError::Closed`].
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        Ok(self.stream.write_all(bytes).await?)
-    }
-
-    /// Sends bytes of the body without copying them; else as [`UploadSender::write`].
-    ///
-    /// # Errors
-    ///
-    /// As [`UploadSender::write`].
-    pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<(), WriteError> {
-        Ok(self.stream.write_chunk(bytes).await?)
-    }
-
-    /// Ends the upload and waits until the coordinator's QUIC stack has acknowledged every byte. Whether
-    /// the coordinator counts the upload is said on the control stream.
-    ///
-    /// # Errors
-    ///
-    /// [`WriteError::Stopped`] with the coordinator's reason; [`WriteError::Closed`].
-    pub async fn finish(mut self) -> Result<(), WriteError> {
-        self.stream.finish().map_err(|_| WriteError::Ended)?;
-        self.finished = true;
-        match self.stream.stopped().await {
-            Ok(None) => Ok(()),
-            Ok(Some(code)) => Err(WriteError::Stopped(StreamCode::from_wire(code))),
-            Err(quinn::StoppedError::ConnectionLost(error)) => Err(Closed::from(error).into()),
-            Err(quinn::StoppedError::ZeroRttRejected) => Err(WriteError::Ended),
-        }
-    }
-}
-
-impl Drop for UploadSender {
-    fn drop(&mut self) {
-        if !self.finished {
-            // an upload cut short must not look like one that ended; spec: [upload.abandon]
-            let _ = self.stream.reset(StreamCode::Abandoned.wire()); // fails if it is over already
-        }
-    }
-}
-
-impl From<quinn::WriteError> for WriteError {
-    fn from(error: quinn::WriteError) -> Self {
-        match error {
-            quinn::WriteError::Stopped(code) => Self::Stopped(StreamCode::from_wire(code)),
-            quinn::WriteError::ConnectionLost(error) => Self::Closed(error.into()),
-            quinn::WriteError::ClosedStream | quinn::WriteError::ZeroRttRejected => Self::Ended,
-        }
-    }
-}
-
 fn stop(stream: &mut RecvStream, code: StreamCode) {
     let _ = stream.stop(code.wire()); // fails if it is over already
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // spec: [upload.rate]
-    #[test]
-    fn bytes_buy_time_and_waiting_spends_it() {
-        let mut pace = Pace::new(Duration::from_secs(2), 1000);
-        assert_eq!(pace.left(0), Duration::from_secs(2));
-        assert_eq!(pace.left(3000), Duration::from_secs(5));
-        pace.waited = Duration::from_secs(4);
-        assert_eq!(pace.left(3000), Duration::from_secs(1));
-        assert_eq!(pace.left(0), Duration::ZERO);
-        assert!(pace.left(u64::MAX) > Duration::from_secs(1 << 40));
-    }
-
-    #[test]
-    fn no_rate_is_no_limit() {
-        assert_eq!(Pace::new(Duration::ZERO, 0).left(0), Duration::MAX);
-    }
 }

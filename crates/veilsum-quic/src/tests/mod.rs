@@ -4,6 +4,7 @@ mod admission;
 mod blob;
 mod control;
 mod door;
+mod forgery;
 mod protocol;
 mod upload;
 
