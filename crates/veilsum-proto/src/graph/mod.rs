@@ -7,6 +7,8 @@
 mod population;
 mod rank;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 use crate::bitmap::Bitmap;
 use crate::ids::{RosterDigest, Round, Slot};
@@ -39,7 +41,7 @@ impl Graph {
     ///
     /// Parameters must be those that [`Parameters::derive`] gives for a demand with `population.len()` slots; a graph of
     /// other numbers is well-formed and protects nobody.
-    // spec: [graph.ring] [graph.committee]
+    // spec: [graph.slots] [graph.ring] [graph.committee]
     pub fn new(
         population: Population,
         parameters: &Parameters,
@@ -60,6 +62,7 @@ impl Graph {
         let electorate = if parameters.has_committee() {
             ranks(Label::Committee).lowest(population.slots(), parameters.m)
         } else {
+            // spec: [graph.electorate.all]
             population.slots().collect()
         };
         Self {

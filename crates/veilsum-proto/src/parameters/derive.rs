@@ -140,7 +140,8 @@ impl Parameters {
     /// Error of a round number in units of `2^-41`.
     fn error_units(&self) -> u32 {
         let ring = if self.is_complete() { 0 } else { 2 };
-        ring + u32::from(self.has_committee())
+        let committee = u32::from(self.has_committee());
+        committee.saturating_add(ring)
     }
 }
 
