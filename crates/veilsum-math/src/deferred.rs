@@ -40,7 +40,8 @@ impl<'a> Deferred<'a> {
         for (limb, count) in self.limbs.iter_mut().zip(self.counts) {
             let paid = i128::from(*limb) + i128::from(carry);
             *limb = paid as u64; // the low 64 bits, also of a negative sum
-            carry = *count + (paid >> u64::BITS) as i64; // at most one more than the operands there were
+            // At most the number of operands and one: far from the ends of an i64.
+            carry = *count + (paid >> u64::BITS) as i64;
         }
         carry
     }

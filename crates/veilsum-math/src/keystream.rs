@@ -18,7 +18,16 @@ use crate::deferred::{Deferred, Sign};
 /// # Security
 ///
 /// There is no nonce, so a key stands for one mask of one vector: two vectors under one key differ
-/// by what they hide. Whoever has it takes the mask off.
+/// by what they hide. Whoever has it takes the mask off. It cannot be copied, and expanding it
+/// consumes it:
+///
+/// ```compile_fail,E0382
+/// use veilsum_math::{KeystreamKey, Mask, Sign};
+///
+/// let key = KeystreamKey::new([1; 32]);
+/// let one = Mask::new(key, Sign::Add);
+/// let other = Mask::new(key, Sign::Add);
+/// ```
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct KeystreamKey(Box<[u8; 32]>);
 

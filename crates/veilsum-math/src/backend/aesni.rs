@@ -91,8 +91,8 @@ fn fill(round_keys: &[__m128i; ROUND_KEYS], first: u64, out: &mut [Batch]) {
     }
 }
 
-/// While a batch is encrypted, the one before it is added: one register per round, so that the units
-/// for AES and for integers work at the same time. The last batch made is one too many, and the
+/// While a batch is encrypted, the one before it is added: one register per round, so that the
+/// units for AES and for integers work at the same time. The last batch made is one too many, the
 /// price of a loop without a special case.
 #[target_feature(enable = "aes,sse4.2")]
 fn accumulate<const ADD: bool>(

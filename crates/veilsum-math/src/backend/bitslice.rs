@@ -4,60 +4,25 @@
 //!
 //! A 64-bit plane word holds four AES blocks: the byte of row `r` and column `c` of block `b` is at
 //! bit `16 r + 4 c + b`. ShiftRows is then a rotation inside 16-bit rows, MixColumns rotations by
-//! whole rows. `N` words side by side give the compiler something to put into vector registers.
+//! whole rows. `N` words side by side are what the compiler puts into vector registers.
 
 use std::array;
-use std::ops::{BitAnd, BitXor};
 
 use zeroize::Zeroize;
 
-/// `N` plane words, four blocks each.
-#[derive(Clone, Copy, Zeroize)]
-pub(super) struct Lanes<const N: usize>([u64; N]);
-
-impl<const N: usize> Lanes<N> {
-    pub(super) fn splat(word: u64) -> Self {
-        Self([word; N])
-    }
-
-    fn map(self, f: impl Fn(u64) -> u64) -> Self {
-        Self(self.0.map(f))
-    }
-
-    fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
-        Self(array::from_fn(|i| f(self.0[i], other.0[i])))
-    }
-}
-
-impl<const N: usize> BitXor for Lanes<N> {
-    type Output = Self;
-
-    fn bitxor(self, other: Self) -> Self {
-        self.zip(other, |a, b| a ^ b)
-    }
-}
-
-impl<const N: usize> BitAnd for Lanes<N> {
-    type Output = Self;
-
-    fn bitand(self, other: Self) -> Self {
-        self.zip(other, |a, b| a & b)
-    }
-}
-
-/// The states of `4 N` AES blocks as eight planes, the lowest bit first.
+/// The states of `4 N` AES blocks: eight planes of `N` words, the lowest bit first.
 #[derive(Zeroize)]
-pub(super) struct State<const N: usize>([Lanes<N>; 8]);
+pub(super) struct State<const N: usize>([[u64; N]; 8]);
 
 impl<const N: usize> State<N> {
     /// Slices blocks into planes.
     pub(super) fn load(blocks: &[[[u8; 16]; 4]; N]) -> Self {
-        let mut state = Self([Lanes([0; N]); 8]);
+        let mut state = Self([[0; N]; 8]);
         for (n, four) in blocks.iter().enumerate() {
             for (b, block) in four.iter().enumerate() {
                 let (even, odd) = interleave(block);
-                state.0[b].0[n] = even;
-                state.0[b + 4].0[n] = odd;
+                state.0[b][n] = even;
+                state.0[b + 4][n] = odd;
             }
         }
         state.transpose();
@@ -67,151 +32,28 @@ impl<const N: usize> State<N> {
     /// Puts planes together to blocks again.
     pub(super) fn store(mut self) -> [[[u8; 16]; 4]; N] {
         self.transpose();
-        array::from_fn(|n| array::from_fn(|b| deinterleave(self.0[b].0[n], self.0[b + 4].0[n])))
+        let blocks =
+            array::from_fn(|n| array::from_fn(|b| deinterleave(self.0[b][n], self.0[b + 4][n])));
+        self.zeroize();
+        blocks
     }
 
-    /// XORs a round key, given as planes that are the same for all lanes.
+    /// XORs a round key, given as planes that are the same for all words.
     pub(super) fn add_round_key(&mut self, round_key: &[u64; 8]) {
-        for (plane, key) in self.0.iter_mut().zip(round_key) {
-            *plane = *plane ^ Lanes::splat(*key);
-        }
+        self.for_each_word(|planes| array::from_fn(|j| planes[j] ^ round_key[j]));
     }
 
     /// SubBytes without its constant: every byte comes out XORed with [`SBOX_CONSTANT`]. ShiftRows
     /// and MixColumns keep a state of equal bytes, so whoever adds the next round key adds the
     /// constant to it beforehand.
-    ///
-    /// The circuit of Boyar, Peralta and Calik with 113 gates ("SLP_AES_113"), without its four
-    /// NOTs.
     pub(super) fn sub_bytes(&mut self) {
-        let [u7, u6, u5, u4, u3, u2, u1, u0] = self.0;
-
-        // Top linear layer.
-        let y14 = u3 ^ u5;
-        let y13 = u0 ^ u6;
-        let y9 = u0 ^ u3;
-        let y8 = u0 ^ u5;
-        let t0 = u1 ^ u2;
-        let y1 = t0 ^ u7;
-        let y4 = y1 ^ u3;
-        let y12 = y13 ^ y14;
-        let y2 = y1 ^ u0;
-        let y5 = y1 ^ u6;
-        let y3 = y5 ^ y8;
-        let t1 = u4 ^ y12;
-        let y15 = t1 ^ u5;
-        let y20 = t1 ^ u1;
-        let y6 = y15 ^ u7;
-        let y10 = y15 ^ t0;
-        let y11 = y20 ^ y9;
-        let y7 = u7 ^ y11;
-        let y17 = y10 ^ y11;
-        let y19 = y10 ^ y8;
-        let y16 = t0 ^ y11;
-        let y21 = y13 ^ y16;
-        let y18 = u0 ^ y16;
-
-        // Inversion in GF(2^8).
-        let t2 = y12 & y15;
-        let t3 = y3 & y6;
-        let t4 = t3 ^ t2;
-        let t5 = y4 & u7;
-        let t6 = t5 ^ t2;
-        let t7 = y13 & y16;
-        let t8 = y5 & y1;
-        let t9 = t8 ^ t7;
-        let t10 = y2 & y7;
-        let t11 = t10 ^ t7;
-        let t12 = y9 & y11;
-        let t13 = y14 & y17;
-        let t14 = t13 ^ t12;
-        let t15 = y8 & y10;
-        let t16 = t15 ^ t12;
-        let t17 = t4 ^ y20;
-        let t18 = t6 ^ t16;
-        let t19 = t9 ^ t14;
-        let t20 = t11 ^ t16;
-        let t21 = t17 ^ t14;
-        let t22 = t18 ^ y19;
-        let t23 = t19 ^ y21;
-        let t24 = t20 ^ y18;
-        let t25 = t21 ^ t22;
-        let t26 = t21 & t23;
-        let t27 = t24 ^ t26;
-        let t28 = t25 & t27;
-        let t29 = t28 ^ t22;
-        let t30 = t23 ^ t24;
-        let t31 = t22 ^ t26;
-        let t32 = t31 & t30;
-        let t33 = t32 ^ t24;
-        let t34 = t23 ^ t33;
-        let t35 = t27 ^ t33;
-        let t36 = t24 & t35;
-        let t37 = t36 ^ t34;
-        let t38 = t27 ^ t36;
-        let t39 = t29 & t38;
-        let t40 = t25 ^ t39;
-        let t41 = t40 ^ t37;
-        let t42 = t29 ^ t33;
-        let t43 = t29 ^ t40;
-        let t44 = t33 ^ t37;
-        let t45 = t42 ^ t41;
-        let z0 = t44 & y15;
-        let z1 = t37 & y6;
-        let z2 = t33 & u7;
-        let z3 = t43 & y16;
-        let z4 = t40 & y1;
-        let z5 = t29 & y7;
-        let z6 = t42 & y11;
-        let z7 = t45 & y17;
-        let z8 = t41 & y10;
-        let z9 = t44 & y12;
-        let z10 = t37 & y3;
-        let z11 = t33 & y4;
-        let z12 = t43 & y13;
-        let z13 = t40 & y5;
-        let z14 = t29 & y2;
-        let z15 = t42 & y9;
-        let z16 = t45 & y14;
-        let z17 = t41 & y8;
-
-        // Bottom linear layer.
-        let tc1 = z15 ^ z16;
-        let tc2 = z10 ^ tc1;
-        let tc3 = z9 ^ tc2;
-        let tc4 = z0 ^ z2;
-        let tc5 = z1 ^ z0;
-        let tc6 = z3 ^ z4;
-        let tc7 = z12 ^ tc4;
-        let tc8 = z7 ^ tc6;
-        let tc9 = z8 ^ tc7;
-        let tc10 = tc8 ^ tc9;
-        let tc11 = tc6 ^ tc5;
-        let tc12 = z3 ^ z5;
-        let tc13 = z13 ^ tc1;
-        let tc14 = tc4 ^ tc12;
-        let tc16 = z6 ^ tc8;
-        let tc17 = z14 ^ tc10;
-        let tc18 = tc13 ^ tc14;
-        let tc20 = z15 ^ tc16;
-        let tc21 = tc2 ^ z11;
-        let tc26 = tc17 ^ tc20;
-        let s0 = tc3 ^ tc16;
-        let s3 = tc3 ^ tc11;
-        let s1 = s3 ^ tc16;
-        let s2 = tc26 ^ z17;
-        let s4 = tc14 ^ s3;
-        let s5 = tc21 ^ tc17;
-        let s6 = tc10 ^ tc18;
-        let s7 = z12 ^ tc18;
-
-        self.0 = [s7, s6, s5, s4, s3, s2, s1, s0];
+        self.for_each_word(s_box_circuit);
     }
 
     /// ShiftRows: row `r` moves by `r` columns, 4 bits each, inside its 16 bits.
     pub(super) fn shift_rows(&mut self) {
-        for plane in &mut self.0 {
-            *plane = plane.map(|x| {
+        self.for_each_word(|planes| {
+            planes.map(|x| {
                 (x & 0x0000_0000_0000_ffff)
                     | ((x & 0x0000_0000_fff0_0000) >> 4)
                     | ((x & 0x0000_0000_000f_0000) << 12)
@@ -219,33 +61,44 @@ impl<const N: usize> State<N> {
                     | ((x & 0x0000_00ff_0000_0000) << 8)
                     | ((x & 0xf000_0000_0000_0000) >> 12)
                     | ((x & 0x0fff_0000_0000_0000) << 4)
-            });
-        }
+            })
+        });
     }
 
     /// MixColumns: with the row below as `b`, every byte `a` becomes `2 (a + b) + b` plus the same
     /// `a + b` two rows down.
     pub(super) fn mix_columns(&mut self) {
-        let below = self.0.map(|plane| plane.map(|x| x.rotate_right(16)));
-        let both: [_; 8] = array::from_fn(|j| self.0[j] ^ below[j]);
-        let kept: [_; 8] = array::from_fn(|j| below[j] ^ both[j].map(|x| x.rotate_right(32)));
-        // Doubling moves planes up by one and reduces by x^8 = x^4 + x^3 + x + 1.
-        let [b0, b1, b2, b3, b4, b5, b6, b7] = both;
-        let doubled = [b7, b0 ^ b7, b1, b2 ^ b7, b3 ^ b7, b4, b5, b6];
-        self.0 = array::from_fn(|j| kept[j] ^ doubled[j]);
+        self.for_each_word(|planes| {
+            let below = planes.map(|x| x.rotate_right(16));
+            let both: [u64; 8] = array::from_fn(|j| planes[j] ^ below[j]);
+            // Doubling moves planes up by one and reduces by x^8 = x^4 + x^3 + x + 1.
+            let [b0, b1, b2, b3, b4, b5, b6, b7] = both;
+            let doubled = [b7, b0 ^ b7, b1, b2 ^ b7, b3 ^ b7, b4, b5, b6];
+            array::from_fn(|j| doubled[j] ^ below[j] ^ both[j].rotate_right(32))
+        });
     }
 
     /// Swaps the number of a plane with the lowest three bits of a position in it; its own inverse.
     fn transpose(&mut self) {
-        for (distance, low) in [
-            (1, 0x5555_5555_5555_5555),
-            (2, 0x3333_3333_3333_3333),
-            (4, 0x0f0f_0f0f_0f0f_0f0f),
-        ] {
-            for i in (0..8).filter(|i| i & distance == 0) {
-                let (a, b) = (self.0[i], self.0[i + distance]);
-                self.0[i] = a.zip(b, |a, b| (a & low) | ((b & low) << distance));
-                self.0[i + distance] = a.zip(b, |a, b| ((a & !low) >> distance) | (b & !low));
+        self.for_each_word(|mut planes| {
+            for (distance, low) in SWAPS {
+                for i in (0..8).filter(|i| i & distance == 0) {
+                    let (a, b) = (planes[i], planes[i + distance]);
+                    planes[i] = (a & low) | ((b & low) << distance);
+                    planes[i + distance] = ((a & !low) >> distance) | (b & !low);
+                }
+            }
+            planes
+        });
+    }
+
+    /// The same for each word, of which the compiler does several at once.
+    #[inline(always)]
+    fn for_each_word(&mut self, step: impl Fn([u64; 8]) -> [u64; 8]) {
+        for n in 0..N {
+            let planes = step(array::from_fn(|j| self.0[j][n]));
+            for (plane, word) in self.0.iter_mut().zip(planes) {
+                plane[n] = word;
             }
         }
     }
@@ -255,7 +108,7 @@ impl State<1> {
     /// The planes of one round key, the same for each of the four blocks of a word.
     pub(super) fn round_key(round_key: &[u8; 16]) -> [u64; 8] {
         let mut state = Self::load(&[[*round_key; 4]]);
-        let planes = state.0.map(|Lanes([plane])| plane);
+        let planes = state.0.map(|[plane]| plane);
         state.zeroize();
         planes
     }
@@ -263,6 +116,139 @@ impl State<1> {
 
 /// What [`State::sub_bytes`] leaves out: the constant of the S-box's affine map.
 pub(super) const SBOX_CONSTANT: u8 = 0x63;
+
+/// Pairs of planes and the halves of bits that they exchange, from neighbours outwards.
+const SWAPS: [(usize, u64); 3] = [
+    (1, 0x5555_5555_5555_5555),
+    (2, 0x3333_3333_3333_3333),
+    (4, 0x0f0f_0f0f_0f0f_0f0f),
+];
+
+/// The S-box as the circuit of Boyar, Peralta and Calik with 113 gates ("SLP_AES_113"), without its
+/// four NOTs.
+#[inline(always)]
+fn s_box_circuit([u7, u6, u5, u4, u3, u2, u1, u0]: [u64; 8]) -> [u64; 8] {
+    // Top linear layer.
+    let y14 = u3 ^ u5;
+    let y13 = u0 ^ u6;
+    let y9 = u0 ^ u3;
+    let y8 = u0 ^ u5;
+    let t0 = u1 ^ u2;
+    let y1 = t0 ^ u7;
+    let y4 = y1 ^ u3;
+    let y12 = y13 ^ y14;
+    let y2 = y1 ^ u0;
+    let y5 = y1 ^ u6;
+    let y3 = y5 ^ y8;
+    let t1 = u4 ^ y12;
+    let y15 = t1 ^ u5;
+    let y20 = t1 ^ u1;
+    let y6 = y15 ^ u7;
+    let y10 = y15 ^ t0;
+    let y11 = y20 ^ y9;
+    let y7 = u7 ^ y11;
+    let y17 = y10 ^ y11;
+    let y19 = y10 ^ y8;
+    let y16 = t0 ^ y11;
+    let y21 = y13 ^ y16;
+    let y18 = u0 ^ y16;
+
+    // Inversion in GF(2^8).
+    let t2 = y12 & y15;
+    let t3 = y3 & y6;
+    let t4 = t3 ^ t2;
+    let t5 = y4 & u7;
+    let t6 = t5 ^ t2;
+    let t7 = y13 & y16;
+    let t8 = y5 & y1;
+    let t9 = t8 ^ t7;
+    let t10 = y2 & y7;
+    let t11 = t10 ^ t7;
+    let t12 = y9 & y11;
+    let t13 = y14 & y17;
+    let t14 = t13 ^ t12;
+    let t15 = y8 & y10;
+    let t16 = t15 ^ t12;
+    let t17 = t4 ^ y20;
+    let t18 = t6 ^ t16;
+    let t19 = t9 ^ t14;
+    let t20 = t11 ^ t16;
+    let t21 = t17 ^ t14;
+    let t22 = t18 ^ y19;
+    let t23 = t19 ^ y21;
+    let t24 = t20 ^ y18;
+    let t25 = t21 ^ t22;
+    let t26 = t21 & t23;
+    let t27 = t24 ^ t26;
+    let t28 = t25 & t27;
+    let t29 = t28 ^ t22;
+    let t30 = t23 ^ t24;
+    let t31 = t22 ^ t26;
+    let t32 = t31 & t30;
+    let t33 = t32 ^ t24;
+    let t34 = t23 ^ t33;
+    let t35 = t27 ^ t33;
+    let t36 = t24 & t35;
+    let t37 = t36 ^ t34;
+    let t38 = t27 ^ t36;
+    let t39 = t29 & t38;
+    let t40 = t25 ^ t39;
+    let t41 = t40 ^ t37;
+    let t42 = t29 ^ t33;
+    let t43 = t29 ^ t40;
+    let t44 = t33 ^ t37;
+    let t45 = t42 ^ t41;
+    let z0 = t44 & y15;
+    let z1 = t37 & y6;
+    let z2 = t33 & u7;
+    let z3 = t43 & y16;
+    let z4 = t40 & y1;
+    let z5 = t29 & y7;
+    let z6 = t42 & y11;
+    let z7 = t45 & y17;
+    let z8 = t41 & y10;
+    let z9 = t44 & y12;
+    let z10 = t37 & y3;
+    let z11 = t33 & y4;
+    let z12 = t43 & y13;
+    let z13 = t40 & y5;
+    let z14 = t29 & y2;
+    let z15 = t42 & y9;
+    let z16 = t45 & y14;
+    let z17 = t41 & y8;
+
+    // Bottom linear layer.
+    let tc1 = z15 ^ z16;
+    let tc2 = z10 ^ tc1;
+    let tc3 = z9 ^ tc2;
+    let tc4 = z0 ^ z2;
+    let tc5 = z1 ^ z0;
+    let tc6 = z3 ^ z4;
+    let tc7 = z12 ^ tc4;
+    let tc8 = z7 ^ tc6;
+    let tc9 = z8 ^ tc7;
+    let tc10 = tc8 ^ tc9;
+    let tc11 = tc6 ^ tc5;
+    let tc12 = z3 ^ z5;
+    let tc13 = z13 ^ tc1;
+    let tc14 = tc4 ^ tc12;
+    let tc16 = z6 ^ tc8;
+    let tc17 = z14 ^ tc10;
+    let tc18 = tc13 ^ tc14;
+    let tc20 = z15 ^ tc16;
+    let tc21 = tc2 ^ z11;
+    let tc26 = tc17 ^ tc20;
+    let s0 = tc3 ^ tc16;
+    let s3 = tc3 ^ tc11;
+    let s1 = s3 ^ tc16;
+    let s2 = tc26 ^ z17;
+    let s4 = tc14 ^ s3;
+    let s5 = tc21 ^ tc17;
+    let s6 = tc10 ^ tc18;
+    let s7 = z12 ^ tc18;
+
+    [s7, s6, s5, s4, s3, s2, s1, s0]
+}
 
 /// Columns 0 and 2, and columns 1 and 3, byte by byte.
 fn interleave(block: &[u8; 16]) -> (u64, u64) {
@@ -319,7 +305,7 @@ mod tests {
         blocks[1][2][4 * 3 + 1] = 1 << 5; // lane 1, block 2, column 3, row 1
         let State(planes) = State::load(&blocks);
 
-        for (j, Lanes(words)) in planes.iter().enumerate() {
+        for (j, words) in planes.iter().enumerate() {
             assert_eq!(*words, [0, if j == 5 { 1 << (16 + 4 * 3 + 2) } else { 0 }]);
         }
     }

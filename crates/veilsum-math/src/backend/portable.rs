@@ -1,4 +1,4 @@
-//! The kernel for any processor: eight blocks on bit planes.
+//! The kernel for any processor: AES on bit planes, a few batches at once.
 
 use std::array;
 
@@ -28,25 +28,23 @@ impl Schedule {
     }
 
     pub(super) fn fill(&self, first: u64, out: &mut [Batch]) {
-        for (batch, out) in (first..).zip(out) {
-            self.fill_batch(batch, out);
+        let firsts = (first..).step_by(BATCHES);
+        for (batch, out) in firsts.zip(out.as_flattened_mut().chunks_mut(BATCHES * BATCH_BYTES)) {
+            let keystream = Zeroizing::new(self.encrypt(&counters(batch)));
+            let bytes = keystream.as_flattened().as_flattened();
+            out.copy_from_slice(&bytes[..out.len()]);
         }
     }
 
     pub(super) fn accumulate(&self, first: u64, run: &mut Deferred<'_>, sign: Sign) {
         let (limbs, counts) = run.parts();
-        let mut keystream = Zeroizing::new([0; BATCH_BYTES]);
-        let chunks = limbs
-            .chunks_mut(BATCH_LIMBS)
-            .zip(counts.chunks_mut(BATCH_LIMBS));
-        for (batch, (limbs, counts)) in (first..).zip(chunks) {
-            self.fill_batch(batch, &mut keystream);
-            accumulate(limbs, counts, &*keystream, sign);
+        let limbs = limbs.chunks_mut(BATCHES * BATCH_LIMBS);
+        let counts = counts.chunks_mut(BATCHES * BATCH_LIMBS);
+        let firsts = (first..).step_by(BATCHES);
+        for (batch, (limbs, counts)) in firsts.zip(limbs.zip(counts)) {
+            let keystream = Zeroizing::new(self.encrypt(&counters(batch)));
+            accumulate(limbs, counts, keystream.as_flattened().as_flattened(), sign);
         }
-    }
-
-    fn fill_batch(&self, batch: u64, out: &mut Batch) {
-        out.copy_from_slice(self.encrypt(&counters(batch)).as_flattened().as_flattened());
     }
 
     pub(super) fn encrypt(&self, blocks: &[[[u8; 16]; 4]; LANES]) -> [[[u8; 16]; 4]; LANES] {
@@ -66,11 +64,14 @@ impl Schedule {
     }
 }
 
-/// The counter blocks of a batch, 128-bit big-endian numbers.
+/// The counter blocks of a batch and those after it, 128-bit big-endian numbers.
 fn counters(batch: u64) -> [[[u8; 16]; 4]; LANES] {
     let first = u128::from(batch) * BATCH_BLOCKS as u128;
     array::from_fn(|n| array::from_fn(|b| (first + (4 * n + b) as u128).to_be_bytes()))
 }
 
+/// Batches encrypted at once: more words side by side hide the latency of the S-box circuit.
+const BATCHES: usize = 4;
+
 /// Plane words side by side, of four blocks each.
-pub(super) const LANES: usize = BATCH_BLOCKS / 4;
+pub(super) const LANES: usize = BATCHES * BATCH_BLOCKS / 4;

@@ -5,6 +5,21 @@
 //! What it is for: Shamir's secret sharing (1979) over the scalar field of Curve25519, the integers
 //! modulo 2^252 + 27742317777372353535851937790883648493. Any `threshold` shares rebuild a secret,
 //! fewer say nothing about it.
+//!
+//! ```
+//! use rand::SeedableRng;
+//! use veilsum_math::{Lagrange, Point, Secret, split};
+//!
+//! let mut rng = rand_chacha::ChaCha20Rng::seed_from_u64(1); // for a reproducible example only
+//! let secret = Secret::random(&mut rng);
+//! let points: Vec<Point> = (0..5).map(Point::of_slot).collect();
+//! let shares = split(&secret, 3, &points, &mut rng)?;
+//!
+//! let holders = Lagrange::at_zero(&[points[4], points[0], points[2]])?;
+//! let rebuilt = holders.combine(&[&shares[4], &shares[0], &shares[2]])?;
+//! assert!(bool::from(rebuilt.ct_eq(&secret)));
+//! # Ok::<(), veilsum_math::SharingError>(())
+//! ```
 
 mod lagrange;
 mod split;
