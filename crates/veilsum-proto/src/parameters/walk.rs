@@ -200,14 +200,14 @@ impl Bracket {
 
     /// Whether `times * probability <= 2^-exponent`; none when the ends disagree.
     fn is_rare(&self, times: u64, exponent: u64) -> Option<bool> {
-        let bound = BigUint::one() << FRACTION_BITS.checked_sub(exponent)?;
+        let bound = BigUint::one() << u64::from(FRACTION_BITS).checked_sub(exponent)?;
         let high = &self.high * times <= bound;
         let low = &self.low * times <= bound;
         (high == low).then_some(high)
     }
 
     fn to_f64(&self) -> (f64, f64) {
-        let unit = 2f64.powi(-384);
+        let unit = 2f64.powi(-i32::from(FRACTION_BITS));
         let float = |end: &BigUint| end.to_f64().unwrap_or(f64::INFINITY) * unit;
         (float(&self.low), float(&self.high))
     }
@@ -222,7 +222,7 @@ fn saturating_difference(from: &BigUint, what: &BigUint) -> BigUint {
 }
 
 /// The rules ask for probabilities down to about `2^-73` (`2^-41 / n`); each step loses at most a unit of the last place.
-const FRACTION_BITS: u64 = 384;
+const FRACTION_BITS: u16 = 384;
 
 #[cfg(test)]
 mod tests {
