@@ -1,1 +1,31 @@
-//! Whole rounds in one process: simulated members, drop-out scripts, cost accounting.
+//! Whole rounds in one process: real cryptography, no network, no sleeping.
+//!
+//! Not for measuring a network, and not a proof: members here are honest unless a [`Tamper`] makes them, or the coordinator,
+//! lie. Used by `veilsum simulate`, by the drop-out matrix and by the adversary tests.
+//!
+//! A [`Federation`] (identities, signed roster, task) runs one round at a time through [`Federation::run`]: every message is
+//! encoded, passed through the tamper, decoded under its cap, and handed to the machine it is for, as on a network. A
+//! [`Script`] says who vanishes where. The [`Report`] says what came out, and whether it is the plain integer sum of the
+//! named survivors, computed on a separate path.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
+
+mod cost;
+mod federation;
+mod inputs;
+mod member;
+mod report;
+mod run;
+mod script;
+mod tamper;
+
+pub use cost::{Costs, PhaseCosts};
+pub use federation::{Federation, SetupError, identity};
+pub use inputs::{Formula, InputError, Inputs, Matrix};
+pub use report::{Blame, Dropped, Report};
+pub use run::{RunError, RunOptions};
+pub use script::{Script, Vanish};
+pub use tamper::{Honest, Tamper};

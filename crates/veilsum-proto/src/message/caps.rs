@@ -64,7 +64,7 @@ impl Caps {
 /// Version, suite, type.
 const HEADER: usize = 5;
 /// Canonical encoding of the largest task.
-const TASK: usize = 1 << 20;
+const TASK: usize = crate::task::MAX_BYTES;
 /// Everything of an Open but the task.
 const OPEN: usize = 256;
 /// An advert with a chain end.

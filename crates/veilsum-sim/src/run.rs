@@ -1,0 +1,429 @@
+//! One round, phase by phase, over as many attempts as it takes.
+
+use crate::cost::Costs;
+use crate::federation::{Federation, generator};
+use crate::inputs::Inputs;
+use crate::member::{Answer, SimMember, THREADS};
+use crate::report::{Blame, Dropped, Report, median};
+use crate::script::{Script, Vanish};
+use crate::tamper::Tamper;
+use cpu_time::ProcessTime;
+use rayon::prelude::*;
+use std::sync::Arc;
+use std::time::Instant;
+use veilsum_proto::abort::Abort;
+use veilsum_proto::coordinator::{Coordinator, Finished, PhaseName};
+use veilsum_proto::fault::{Fault, FaultKind};
+use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
+use veilsum_proto::masked::MaskedUpdate;
+use veilsum_proto::member::{Floors, Member};
+use veilsum_proto::message::{Caps, Deadlines, Message};
+use veilsum_proto::session::RoundContext;
+use veilsum_proto::task::{Task, TaskError};
+
+/// How a round is run.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Round number.
+    pub round: Round,
+    /// Who vanishes where, in every attempt.
+    pub script: Script,
+    /// Floors of every member.
+    pub floors: Floors,
+    /// Called with the phase that begins and how many members are done in it; for progress.
+    pub progress: Option<fn(PhaseName, u32)>,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        Self {
+            round: Round(1),
+            script: Script::default(),
+            floors: Floors::default(),
+            progress: None,
+        }
+    }
+}
+
+/// A round cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The task does not fit the roster.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Rows and task differ.
+    #[error("inputs have {got} coordinates, the task has {want}")]
+    Coordinates {
+        /// Coordinates of the inputs.
+        got: usize,
+        /// Coordinates of the task.
+        want: u64,
+    },
+}
+
+impl Federation {
+    /// Runs one round of `task` to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`] when it cannot begin. What goes wrong later is in the report.
+    pub fn run(
+        &self,
+        task: &Task,
+        inputs: &dyn Inputs,
+        options: &RunOptions,
+        tamper: &mut dyn Tamper,
+    ) -> Result<Report, RunError> {
+        let started = Instant::now();
+        let want = task.plan(self.roster.len())?.coordinates();
+        if inputs.coordinates() as u64 != want {
+            return Err(RunError::Coordinates {
+                got: inputs.coordinates(),
+                want,
+            });
+        }
+        let mut run = Run::new(self, task, inputs, options, tamper);
+        let mut attempt = Attempt(0);
+        let outcome = loop {
+            let outcome = run.attempt(attempt)?;
+            match &outcome {
+                Err(abort)
+                    if abort.may_retry() && attempt.0.saturating_add(1) < task.max_attempts() =>
+                {
+                    attempt = Attempt(attempt.0.saturating_add(1));
+                }
+                _ => break outcome,
+            }
+        };
+        let mut report = run.report(attempt, outcome)?;
+        report.wall_s = started.elapsed().as_secs_f64();
+        Ok(report)
+    }
+}
+
+struct Run<'a> {
+    federation: &'a Federation,
+    task: &'a Task,
+    inputs: &'a dyn Inputs,
+    options: &'a RunOptions,
+    tamper: &'a mut dyn Tamper,
+    members: Vec<SimMember>,
+    coordinator: Costs,
+    faults: Vec<Fault>,
+    peak: usize,
+}
+
+/// Bytes of one vector on its way, or a part of one.
+type Upload = (Slot, Vec<Message>, Option<MaskedUpdate>);
+
+impl<'a> Run<'a> {
+    fn new(
+        federation: &'a Federation,
+        task: &'a Task,
+        inputs: &'a dyn Inputs,
+        options: &'a RunOptions,
+        tamper: &'a mut dyn Tamper,
+    ) -> Self {
+        let members = federation.members.keys().map(|slot| SimMember {
+            slot: *slot,
+            machine: None,
+            ledger: Default::default(),
+            rng: generator(federation.seed, "rng", slot.0),
+            costs: Costs::default(),
+            refusals: Vec::new(),
+        });
+        let members = members.collect();
+        let (coordinator, faults, peak) = (Costs::default(), Vec::new(), 0);
+        Self {
+            federation,
+            task,
+            inputs,
+            options,
+            tamper,
+            members,
+            coordinator,
+            faults,
+            peak,
+        }
+    }
+
+    fn attempt(&mut self, attempt: Attempt) -> Result<Result<Box<Finished>, Abort>, RunError> {
+        let context = Arc::new(RoundContext::new(
+            self.task.clone(),
+            self.federation.roster.clone(),
+            self.options.round,
+            attempt,
+            ModelDigest([0; 32]),
+            Deadlines::default(),
+        )?);
+        let caps = Caps::new(context.slots(), context.parameters.k);
+        let mut machine = Coordinator::open(context.clone());
+        self.invite(&context);
+        loop {
+            let phase = machine.phase();
+            if let Some(progress) = self.options.progress {
+                progress(phase, 0);
+            }
+            match phase {
+                PhaseName::Advertise => self.advertise(&mut machine, &caps),
+                PhaseName::Upload => self.upload(&mut machine, &caps),
+                PhaseName::Share => self.exchange(&mut machine, Vanish::Share, &caps),
+                PhaseName::Accept => self.exchange(&mut machine, Vanish::Accept, &caps),
+                PhaseName::Confirm => self.exchange(&mut machine, Vanish::Confirm, &caps),
+                PhaseName::Reveal => self.exchange(&mut machine, Vanish::Reveal, &caps),
+                PhaseName::Recover => self.exchange(&mut machine, Vanish::Recover, &caps),
+                PhaseName::Finished | PhaseName::Aborted => {}
+            }
+            self.peak = self.peak.max(machine.held_bytes());
+            machine = match self.close(phase, machine) {
+                Coordinator::Finished(finished) => return Ok(Ok(finished)),
+                Coordinator::Aborted(abort) => return Ok(Err(abort)),
+                next => next,
+            };
+        }
+    }
+
+    /// Earlier machines are dropped, their secrets wiped, before new ones exist.
+    fn invite(&mut self, context: &Arc<RoundContext>) {
+        for member in &mut self.members {
+            member.machine = None;
+            let Some(identity) = self.federation.members.get(&member.slot) else {
+                continue;
+            };
+            let floors = self.options.floors.clone();
+            match Member::invited_in(context.clone(), identity.clone(), floors, &member.ledger) {
+                Ok(machine) => member.machine = Some(machine.with_threads(THREADS)),
+                Err(refusal) => member.refusals.push(refusal),
+            }
+        }
+    }
+
+    fn advertise(&mut self, machine: &mut Coordinator, caps: &Caps) {
+        let script = &self.options.script;
+        let mut sent = Vec::new();
+        for member in &mut self.members {
+            let open = machine
+                .message_for(member.slot)
+                .map(|message| message.encode().len());
+            member.costs.received = member
+                .costs
+                .received
+                .saturating_add(open.unwrap_or(0) as u64);
+            if script.acts(member.slot, Vanish::Advertise) {
+                sent.extend(
+                    member
+                        .advertise()
+                        .map(|message| (member.slot, vec![message])),
+                );
+            }
+        }
+        self.deliver(machine, sent, caps);
+    }
+
+    /// One trip: what is due goes to each member, what it answers comes back.
+    fn exchange(&mut self, machine: &mut Coordinator, point: Vanish, caps: &Caps) {
+        let due = self.due(machine, point);
+        let phase = machine.phase();
+        let answers = self.answers(phase, due, caps);
+        let sent = answers
+            .into_iter()
+            .map(|(slot, answer)| (slot, answer.messages))
+            .collect();
+        self.deliver(machine, sent, caps);
+    }
+
+    /// Uploads in batches, so that few vectors are held at once.
+    fn upload(&mut self, machine: &mut Coordinator, caps: &Caps) {
+        let due = self.due(machine, Vanish::Accept);
+        let phase = machine.phase();
+        let answers = self.answers(phase, due, caps);
+        let ready = answers
+            .into_iter()
+            .filter(|(_, answer)| answer.contribute)
+            .map(|(slot, _)| slot);
+        let ready = ready
+            .filter(|slot| self.options.script.acts(*slot, Vanish::Upload))
+            .collect::<Vec<_>>();
+        for batch in ready.chunks(UPLOADS_AT_ONCE) {
+            let uploads = self.masked(batch);
+            for (slot, headers, update) in uploads {
+                self.deliver(machine, vec![(slot, headers)], caps);
+                if let Some(update) = update {
+                    self.deliver_update(machine, slot, &update);
+                }
+            }
+            self.peak = self.peak.max(machine.held_bytes());
+        }
+        // A stored update is acknowledged; only then does a member sign.
+        let due = self.due(machine, Vanish::MidUpload);
+        self.answers(phase, due, caps);
+    }
+
+    fn masked(&mut self, batch: &[Slot]) -> Vec<Upload> {
+        let (inputs, script) = (self.inputs, &self.options.script);
+        let members = self
+            .members
+            .par_iter_mut()
+            .filter(|member| batch.contains(&member.slot));
+        let uploads = members.filter_map(|member| {
+            let (header, update) = member.upload(inputs.row(member.slot))?;
+            let whole = script.acts(member.slot, Vanish::MidUpload);
+            let bytes = update.limbs().saturating_mul(if whole { 8 } else { 4 });
+            member.costs.sent = member.costs.sent.saturating_add(bytes as u64);
+            Some((member.slot, vec![header], whole.then_some(update)))
+        });
+        uploads.collect()
+    }
+
+    /// Encoded messages due to the members that still act at `point`.
+    fn due(&mut self, machine: &Coordinator, point: Vanish) -> Vec<(Slot, Vec<Vec<u8>>)> {
+        let started = ProcessTime::now();
+        let slots = self.members.iter().map(|member| member.slot);
+        let acting = slots.filter(|slot| self.options.script.acts(*slot, point));
+        let messages = acting
+            .filter_map(|slot| Some((slot, machine.message_for(slot)?)))
+            .collect::<Vec<_>>();
+        let tamper = &mut *self.tamper;
+        let due = messages.into_iter().map(|(slot, message)| {
+            let arriving = tamper.to_member(slot, message);
+            (slot, arriving.iter().map(Message::encode).collect())
+        });
+        let due = due.collect();
+        self.coordinator.spend(machine.phase(), started.elapsed());
+        due
+    }
+
+    fn answers(
+        &mut self,
+        phase: PhaseName,
+        mut due: Vec<(Slot, Vec<Vec<u8>>)>,
+        caps: &Caps,
+    ) -> Vec<(Slot, Answer)> {
+        due.sort_by_key(|(slot, _)| *slot);
+        let due = &due;
+        let members = self.members.par_iter_mut();
+        let answers = members.filter_map(|member| {
+            let index = due
+                .binary_search_by_key(&member.slot, |(slot, _)| *slot)
+                .ok()?;
+            let (_, messages) = due.get(index)?;
+            let mut all = Answer::default();
+            for bytes in messages {
+                let answer = member.receive(phase, bytes, caps);
+                all.messages.extend(answer.messages);
+                all.contribute |= answer.contribute;
+            }
+            Some((member.slot, all))
+        });
+        answers.collect()
+    }
+
+    fn deliver(&mut self, machine: &mut Coordinator, sent: Vec<(Slot, Vec<Message>)>, caps: &Caps) {
+        for (slot, messages) in sent {
+            for message in messages
+                .into_iter()
+                .flat_map(|message| self.tamper.to_coordinator(slot, message))
+            {
+                let bytes = message.encode();
+                if let Some(member) = self.members.get_mut(slot.index()) {
+                    member.costs.sent = member.costs.sent.saturating_add(bytes.len() as u64);
+                }
+                let started = ProcessTime::now();
+                let outcome = match Message::decode(&bytes, caps) {
+                    Ok(message) => machine.receive(slot, &message),
+                    Err(invalid) => Err(FaultKind::from(invalid).of(slot)),
+                };
+                self.coordinator.spend(machine.phase(), started.elapsed());
+                self.faults.extend(outcome.err());
+            }
+        }
+    }
+
+    fn deliver_update(&mut self, machine: &mut Coordinator, slot: Slot, update: &MaskedUpdate) {
+        let started = ProcessTime::now();
+        let outcome = machine.receive_update(slot, update);
+        self.coordinator.spend(PhaseName::Upload, started.elapsed());
+        self.faults.extend(outcome.err());
+    }
+
+    fn close(&mut self, phase: PhaseName, machine: Coordinator) -> Coordinator {
+        let started = ProcessTime::now();
+        let next = machine.close(&mut self.faults);
+        self.coordinator.spend(phase, started.elapsed());
+        self.peak = self.peak.max(next.held_bytes());
+        next
+    }
+
+    fn report(
+        self,
+        attempt: Attempt,
+        outcome: Result<Box<Finished>, Abort>,
+    ) -> Result<Report, RunError> {
+        let slots = self.federation.roster.len();
+        let (plan, parameters) = (self.task.plan(slots)?, self.task.parameters(slots)?);
+        let finished = outcome.as_ref().ok();
+        let survivors = finished.map(|finished| {
+            finished
+                .sum()
+                .survivors()
+                .bitmap()
+                .iter()
+                .collect::<Vec<_>>()
+        });
+        let survivors = survivors.unwrap_or_default();
+        let sum = finished.map(|finished| finished.integers().values().to_vec());
+        let costs = || self.members.iter().map(|member| member.costs);
+        let dropped = self.options.script.iter().map(|(id, vanish)| Dropped {
+            id,
+            phase: vanish.phase(),
+        });
+        Ok(Report {
+            members: slots,
+            dim: self.inputs.coordinates(),
+            lane_bits: plan.lane_bits(),
+            parameters,
+            exact: sum
+                .as_ref()
+                .is_some_and(|sum| *sum == plain_sum(self.inputs, &survivors)),
+            survivors,
+            dropped: dropped.collect(),
+            refusals: self
+                .members
+                .iter()
+                .flat_map(|member| {
+                    member
+                        .refusals
+                        .iter()
+                        .map(|refusal| (member.slot, refusal.clone()))
+                })
+                .collect(),
+            faults: self.faults.into_iter().map(Blame::from).collect(),
+            sum,
+            sum_sha256: finished.map(|finished| finished.integers().sha256()),
+            attempt: attempt.0,
+            member_cpu_ms: median(costs()).by_phase(1000.0),
+            coordinator_cpu_s: self.coordinator.by_phase(1.0),
+            member_upload_bytes: costs().map(|costs| costs.sent).max().unwrap_or(0),
+            member_download_bytes: costs().map(|costs| costs.received).max().unwrap_or(0),
+            coordinator_peak_bytes: self.peak,
+            wall_s: 0.0,
+            abort: outcome.err(),
+        })
+    }
+}
+
+/// The sum a federation without masks would get: 128-bit additions, one row after the other.
+fn plain_sum(inputs: &dyn Inputs, survivors: &[Slot]) -> Vec<i64> {
+    let mut sum = vec![0i128; inputs.coordinates()];
+    for slot in survivors {
+        for (total, value) in sum.iter_mut().zip(inputs.row(*slot)) {
+            *total = total.saturating_add(i128::from(value));
+        }
+    }
+    sum.into_iter()
+        .map(|total| i64::try_from(total).unwrap_or(i64::MAX))
+        .collect()
+}
+
+/// Vectors masked at once.
+const UPLOADS_AT_ONCE: usize = 8;

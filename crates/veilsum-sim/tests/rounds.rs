@@ -1,0 +1,59 @@
+//! Whole rounds: the sum is that of the named survivors, whoever vanishes where, or there is none.
+
+use veilsum_proto::ids::Slot;
+use veilsum_proto::parameters::{Amount, GraphChoice};
+use veilsum_sim::{Federation, Formula, Honest, Report, RunOptions, Script, Vanish};
+
+fn run(members: u32, corrupt: u32, missing: u32, graph: GraphChoice, script: Script) -> Report {
+    let federation = Federation::new(members, 7).unwrap();
+    let mut spec =
+        Federation::integer_task(300, 16, Amount::Count(corrupt), Amount::Count(missing)).unwrap();
+    spec.graph = graph;
+    let task = federation.task(spec).unwrap();
+    let inputs = Formula {
+        seed: 3,
+        coordinates: 300,
+        bits: 16,
+    };
+    let options = RunOptions {
+        script,
+        ..RunOptions::default()
+    };
+    federation
+        .run(&task, &inputs, &options, &mut Honest)
+        .unwrap()
+}
+
+#[test]
+fn a_round_without_drop_outs_gives_the_plain_sum_of_all() {
+    for (members, graph) in [
+        (3, GraphChoice::Auto),
+        (9, GraphChoice::Auto),
+        (220, GraphChoice::Auto),
+    ] {
+        let report = run(members, 0, 1, graph, Script::default());
+        assert_eq!(report.abort, None, "{members}");
+        assert_eq!(report.refusals, []);
+        assert_eq!(report.faults, []);
+        assert_eq!(report.survivors.len(), members as usize);
+        assert!(report.exact);
+    }
+}
+
+#[test]
+fn one_member_may_vanish_anywhere() {
+    for vanish in Vanish::ALL {
+        for (members, graph) in [(7, GraphChoice::Complete), (220, GraphChoice::Auto)] {
+            let report = run(members, 1, 2, graph, Script::of([(Slot(2), vanish)]));
+            assert_eq!(report.abort, None, "{vanish:?} of {members}");
+            assert!(report.exact, "{vanish:?} of {members}");
+            assert_eq!(report.refusals, []);
+            assert_eq!(report.faults, []);
+            assert_eq!(
+                report.survivors.contains(&Slot(2)),
+                vanish.is_late(),
+                "{vanish:?}"
+            );
+        }
+    }
+}
