@@ -6,7 +6,9 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 /// Set of slots of one roster, one bit each: slot `i` is bit `i mod 8` of byte `i / 8`.
 ///
 /// A bitmap from a peer is usable only after [`Bitmap::check`] against the roster's size: exact length, unused bits zero.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Hash, TlsSize, TlsSerialize, TlsDeserializeBytes,
+)]
 pub struct Bitmap(Vec<u8>);
 
 /// Why a bitmap from a peer is not one of this roster.
@@ -123,7 +125,9 @@ mod tests {
         let bitmap = Bitmap::of(20, [19, 3, 8].map(Slot));
         assert_eq!(bitmap.iter().collect::<Vec<_>>(), [3, 8, 19].map(Slot));
         assert_eq!(bitmap.count(), 3);
-        assert!(bitmap.contains(Slot(8)) && !bitmap.contains(Slot(9)) && !bitmap.contains(Slot(999)));
+        assert!(
+            bitmap.contains(Slot(8)) && !bitmap.contains(Slot(9)) && !bitmap.contains(Slot(999))
+        );
         assert_eq!(bitmap.check(20), Ok(()));
     }
 
@@ -131,7 +135,11 @@ mod tests {
     fn a_bitmap_of_another_length_is_refused() {
         assert!(matches!(
             Bitmap::empty(24).check(16),
-            Err(BitmapError::Length { got: 3, want: 2, .. })
+            Err(BitmapError::Length {
+                got: 3,
+                want: 2,
+                ..
+            })
         ));
     }
 
@@ -139,6 +147,9 @@ mod tests {
     fn a_bit_beyond_the_roster_is_refused() {
         let mut bitmap = Bitmap::empty(12);
         bitmap.insert(Slot(13));
-        assert!(matches!(bitmap.check(12), Err(BitmapError::BeyondRoster { slot: Slot(13), .. })));
+        assert!(matches!(
+            bitmap.check(12),
+            Err(BitmapError::BeyondRoster { slot: Slot(13), .. })
+        ));
     }
 }

@@ -211,10 +211,26 @@ fn degrees_that_no_ring_has_are_refused() {
                 .into()
         )
     );
-    assert_eq!(
-        text(200, 54),
-        ("ring-too-small", "refused: degree 54: with n=200 the graph is complete, a ring needs more than 200 slots".into())
+}
+
+// spec: [params.ring.by-hand]
+#[test]
+fn a_small_ring_given_by_hand_stands_if_it_passes_the_tests() {
+    let by_hand = |degree| Demand {
+        graph: GraphChoice::Degree(degree),
+        ..counts(100, 1, 2)
+    };
+    let passing = (2..=33)
+        .step_by(2)
+        .filter_map(|degree| Parameters::derive(&by_hand(degree)).ok());
+    let passing = passing.collect::<Vec<_>>();
+    assert!(
+        passing
+            .iter()
+            .all(|found| found.h.is_some() && !found.is_complete())
     );
+    assert!(!passing.is_empty());
+    assert!(derive(100, 1, 2).is_complete(), "nobody gets one unasked");
 }
 
 // spec: [params.complete]

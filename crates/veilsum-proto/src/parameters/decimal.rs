@@ -72,6 +72,19 @@ impl Decimal {
         u128::from(self.units) > self.denominator()
     }
 
+    /// The sum, exact; `None` when it has more digits than the type holds.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        let places = self.places.max(other.places);
+        let scaled = |number: Self| {
+            let factor = 10u64.checked_pow(u32::from(places.checked_sub(number.places)?))?;
+            number.units.checked_mul(factor)
+        };
+        Some(Self::canonical(
+            scaled(self)?.checked_add(scaled(other)?)?,
+            places,
+        ))
+    }
+
     fn denominator(self) -> u128 {
         10u128.saturating_pow(u32::from(self.places))
     }
@@ -174,6 +187,18 @@ fn too_long(text: &str) -> DecimalError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sums_are_exact() {
+        let sum = |one: &str, other: &str| {
+            one.parse::<Decimal>()
+                .unwrap()
+                .checked_add(other.parse().unwrap())
+        };
+        assert_eq!(sum("0.1", "0.2"), "0.3".parse().ok());
+        assert_eq!(sum("0.05", "0.95"), "1".parse().ok());
+        assert_eq!(sum("19", "0.000000000000000001"), None);
+    }
     use proptest::prelude::*;
     use tls_codec::Serialize as _;
 

@@ -239,12 +239,6 @@ impl Counts {
 
     fn ring_by_hand(&self, degree: u32) -> Result<Ring, Refusal> {
         // spec: [params.ring.by-hand]
-        if self.slots <= COMPLETE_UP_TO {
-            return Err(Refusal::RingTooSmall {
-                degree,
-                n: self.slots,
-            });
-        }
         let most = ring::largest_degree(self.slots);
         if degree < 2 || degree > most {
             return Err(Refusal::DegreeOutOfRange {

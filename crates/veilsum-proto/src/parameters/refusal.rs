@@ -59,17 +59,6 @@ pub enum Refusal {
         /// Largest that is taken.
         most: u32,
     },
-    /// A ring where the graph is complete.
-    #[error(
-        "refused: degree {degree}: with n={n} the graph is complete, a ring needs more than {} slots",
-        super::COMPLETE_UP_TO
-    )]
-    RingTooSmall {
-        /// Degree asked for.
-        degree: u32,
-        /// Slots.
-        n: u32,
-    },
     /// A degree that no ring of this size has.
     #[error("refused: degree {degree}: with n={n} wanted 2 to {most} (3k <= n)")]
     DegreeOutOfRange {
@@ -112,7 +101,6 @@ impl Refusal {
             Self::NoQuorumOnRing { .. } => "no-quorum-on-ring",
             Self::FloorTooLow { .. } => "floor-too-low",
             Self::FloorTooHigh { .. } => "floor-too-high",
-            Self::RingTooSmall { .. } => "ring-too-small",
             Self::DegreeOutOfRange { .. } => "degree-out-of-range",
             Self::DegreeOdd { .. } => "degree-odd",
             Self::DegreeFails { .. } => "degree-fails",
