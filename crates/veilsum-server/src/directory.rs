@@ -1,0 +1,128 @@
+//! Who is connected, and the one way to say something to a member. Not a queue: what cannot be sent now is sent again when
+//! the member comes back, because the machines know what is due to it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use veilsum_proto::ids::Slot;
+use veilsum_quic::{CloseCode, Peer, SendError};
+
+/// The members that are connected now.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    members: Mutex<BTreeMap<Slot, Entry>>,
+    /// Counts arrivals and departures.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    ticket: u64,
+    peer: Peer,
+    faults: AtomicU32,
+}
+
+impl Directory {
+    pub(crate) fn new() -> Self {
+        Self {
+            members: Mutex::default(),
+            changes: watch::Sender::new(0),
+        }
+    }
+
+    /// Puts a member's connection in place of an older one; the ticket names it.
+    pub(crate) fn enter(&self, slot: Slot, peer: Peer) -> u64 {
+        let ticket = self.changed();
+        let entry = Entry {
+            ticket,
+            peer,
+            faults: AtomicU32::new(0),
+        };
+        self.lock().insert(slot, entry);
+        self.changes.send_modify(|_| {});
+        ticket
+    }
+
+    /// Forgets a connection, unless a newer one is in its place. Tells whether it was the newest.
+    pub(crate) fn leave(&self, slot: Slot, ticket: u64) -> bool {
+        let mut members = self.lock();
+        let newest = members
+            .get(&slot)
+            .is_some_and(|entry| entry.ticket == ticket);
+        if newest {
+            members.remove(&slot);
+        }
+        drop(members);
+        self.changed();
+        newest
+    }
+
+    /// Sends a frame to a member, if it is connected. One that takes its frames too slowly loses its connection, not the
+    /// round its time: when it comes back, what is due to it is sent again.
+    // spec: [service.slow]
+    pub(crate) fn send(&self, slot: Slot, frame: Bytes) {
+        let members = self.lock();
+        let Some(Entry { peer, .. }) = members.get(&slot) else {
+            return;
+        };
+        match peer.try_send(frame) {
+            Ok(()) | Err(SendError::Closed(_) | SendError::Finished) => {}
+            Err(error @ (SendError::QueueFull { .. } | SendError::TooLarge { .. })) => {
+                tracing::debug!(%slot, %error, "member takes its frames too slowly");
+                peer.close(CloseCode::TooSlow);
+            }
+        }
+    }
+
+    /// Counts a fault of the member's connection and ends it when there were too many.
+    // spec: [service.fault.limit]
+    pub(crate) fn count_fault(&self, slot: Slot) {
+        let members = self.lock();
+        let Some(Entry { peer, faults, .. }) = members.get(&slot) else {
+            return;
+        };
+        if faults.fetch_add(1, Ordering::Relaxed) >= FAULTS {
+            peer.close(CloseCode::Refused);
+        }
+    }
+
+    /// Slots that are connected, ascending.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        self.lock().keys().copied().collect()
+    }
+
+    /// All connections, to be ended.
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        let members = self.lock();
+        members.values().map(|entry| entry.peer.clone()).collect()
+    }
+
+    /// Wakes at every arrival and departure.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) -> u64 {
+        let mut ticket = 0;
+        self.changes.send_modify(|count| {
+            *count = count.wrapping_add(1);
+            ticket = *count;
+        });
+        ticket
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Slot, Entry>> {
+        // whole between any two statements that can panic
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Faults a connection may have before it is closed; an honest member has none.
+const FAULTS: u32 = 64;

@@ -1,0 +1,105 @@
+//! Where learning meets the service. Not for protocol decisions: a hook gives the model a round starts from and gets the
+//! sum; it sees no member's message.
+
+use std::{ops::ControlFlow, time::Duration};
+
+use bytes::Bytes;
+use veilsum_encode::{DecodeError, IntegerSum, Tensors};
+use veilsum_proto::{
+    coordinator::PhaseName,
+    ids::{Attempt, Round, Slot, TaskDigest},
+    message::Receipt,
+    roster::Name,
+    session::RoundContext,
+};
+
+/// What a task does between its rounds. Called on threads where blocking is allowed; while a call lasts, the task's next
+/// round waits, and nothing else does.
+pub trait TaskHook: Send {
+    /// The model that `round` starts from; its SHA-256 goes into the session id, and members fetch it by that. `None`: the
+    /// task has none. The same round may be asked for again if it could not open.
+    fn base_model(&mut self, round: Round) -> Option<Bytes>;
+
+    /// Takes the sum of a round; `Break` ends the task, whatever its number of rounds.
+    fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()>;
+
+    /// Learns that an attempt ended without a sum.
+    fn aborted(&mut self, abort: &RoundAbort) {
+        let _ = abort;
+    }
+}
+
+/// The hook of a task that only sums.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoModel;
+
+impl TaskHook for NoModel {
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        None
+    }
+
+    fn finished(&mut self, _: &RoundResult<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+/// A round with a sum.
+#[derive(Debug)]
+pub struct RoundResult<'a> {
+    /// Digest of the task.
+    pub task: TaskDigest,
+    /// Name of the task.
+    pub name: &'a Name,
+    /// Round.
+    pub round: Round,
+    /// Attempt.
+    pub attempt: Attempt,
+    /// Slots whose contributions are in the sum, ascending.
+    pub survivors: Vec<Slot>,
+    /// Slots of the round's population whose answer was missing when a phase closed, with the first such phase. One that
+    /// went silent after Upload is a survivor all the same.
+    pub vanished: Vec<(Slot, PhaseName)>,
+    /// Signed by the coordinator; its `sum` names the packed sum.
+    pub receipt: &'a Receipt,
+    /// The sum per coordinate.
+    pub integers: &'a IntegerSum,
+    /// Plan, parameters and rotation seed of the round.
+    pub context: &'a RoundContext,
+    /// SHA-256 of [`RoundResult::integers`].
+    pub sum_sha256: [u8; 32],
+    /// Sum of the weights.
+    pub weight: u64,
+    /// Bytes that members sent in all attempts of the round: control messages and uploads.
+    pub upload_bytes: u64,
+    /// From the opening of the first attempt to the sum.
+    pub wall: Duration,
+}
+
+impl RoundResult<'_> {
+    /// The weighted mean as tensors of the manifest.
+    ///
+    /// # Errors
+    ///
+    /// Only for a sum of another plan, which a result never has.
+    pub fn mean(&self) -> Result<Tensors, DecodeError> {
+        self.integers
+            .mean(&self.context.plan, &self.context.rotation_seed())
+    }
+}
+
+/// An attempt that ended without a sum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundAbort {
+    /// Round.
+    pub round: Round,
+    /// Attempt.
+    pub attempt: Attempt,
+    /// Machine-readable reason.
+    pub reason: &'static str,
+    /// Phase it ended in.
+    pub phase: &'static str,
+    /// The reason in words.
+    pub text: String,
+    /// Whether another attempt at the same round follows.
+    pub retries: bool,
+}

@@ -1,0 +1,367 @@
+//! One attempt: the machine, and what the service remembers about it. Not for clocks, sockets or disks: it takes what came
+//! and says what is to be sent.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use veilsum_proto::{
+    abort::Abort,
+    bitmap::Bitmap,
+    coordinator::{Coordinator, PhaseName},
+    fault::{Fault, FaultKind},
+    ids::{Sid, Sid2, Slot},
+    message::{Body, Message},
+    session::{RoundContext, second_sid},
+};
+
+use crate::{
+    routes::{Incoming, Keys},
+    shared::{Complaint, encoded},
+    staging::Staged,
+    store::{Fixed, bitmap_text},
+    upload::HeaderReply,
+};
+
+/// What is to be done after a message or a phase.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// A frame for a member.
+    Send(Slot, Bytes),
+    /// A word about a member.
+    Blame(Complaint),
+}
+
+/// One attempt at a round.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) context: Arc<RoundContext>,
+    pub(super) machine: Coordinator,
+    sid: Option<Sid>,
+    sid2: Option<Sid2>,
+    shared: Option<Bitmap>,
+    /// Messages that counted, by name and sender.
+    answered: BTreeSet<(&'static str, Slot)>,
+    /// Members whose update counts, with the frame that says so.
+    stored: BTreeMap<Slot, Bytes>,
+    /// Members whose answer was missing when a phase closed.
+    vanished: BTreeMap<Slot, PhaseName>,
+    /// When the phase closes.
+    deadline: Instant,
+}
+
+impl Attempt {
+    pub(super) fn open(context: Arc<RoundContext>) -> Self {
+        Self {
+            machine: Coordinator::open(context.clone()),
+            context,
+            sid: None,
+            sid2: None,
+            shared: None,
+            answered: BTreeSet::new(),
+            stored: BTreeMap::new(),
+            vanished: BTreeMap::new(),
+            deadline: Instant::now(),
+        }
+    }
+
+    /// Takes what came since the last time.
+    pub(super) fn take(&mut self, batch: Vec<Incoming>) -> Vec<Effect> {
+        let effects = batch.into_iter().map(|incoming| self.take_one(incoming));
+        effects.flatten().collect()
+    }
+
+    /// Ends the phase: fixes ids, remembers who was silent, says what the whole phase showed.
+    pub(super) fn close(&mut self) -> Vec<Effect> {
+        self.remember_silent();
+        let mut faults = Vec::new();
+        // what stands in meanwhile is never seen
+        let machine = std::mem::replace(&mut self.machine, Coordinator::Aborted(Abort::Shutdown));
+        self.machine = machine.close(&mut faults);
+        self.fix_ids();
+        let faults = faults.iter().map(Complaint::from);
+        faults.map(Effect::Blame).collect()
+    }
+
+    /// What each of `slots` should have now that the phase has begun.
+    pub(super) fn announce(&self, slots: &[Slot]) -> Vec<Effect> {
+        let messages = slots.iter().filter_map(|slot| {
+            let message = self.machine.message_for(*slot)?;
+            Some(Effect::Send(*slot, encoded(&message)))
+        });
+        messages.collect()
+    }
+
+    /// What a member that has come back should have by now. It may have missed that its update is stored, without which it
+    /// signs nothing.
+    // spec: [service.pending]
+    pub(super) fn pending(&self, slot: Slot) -> Vec<Effect> {
+        let message = self.machine.message_for(slot);
+        let message = message.map(|message| encoded(&message));
+        let stored = match self.machine.phase() {
+            PhaseName::Confirm | PhaseName::Reveal | PhaseName::Recover => self.stored.get(&slot),
+            PhaseName::Advertise
+            | PhaseName::Share
+            | PhaseName::Accept
+            | PhaseName::Upload
+            | PhaseName::Finished
+            | PhaseName::Aborted => None,
+        };
+        let frames = stored.filter(|_| message.is_some()).cloned().into_iter();
+        frames
+            .chain(message)
+            .map(|frame| Effect::Send(slot, frame))
+            .collect()
+    }
+
+    /// Starts the phase's time.
+    pub(super) fn start(&mut self, now: Instant) {
+        self.deadline = now.checked_add(self.time()).unwrap_or(now);
+    }
+
+    /// Gives Confirm the time of Reveal too.
+    pub(super) fn hold(&mut self) {
+        let more = milliseconds(self.context.deadlines.reveal_ms);
+        self.deadline = self.deadline.checked_add(more).unwrap_or(self.deadline);
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether nothing more that could come would change how the phase closes.
+    // spec: [service.close.early]
+    pub(super) fn is_complete(&self) -> bool {
+        self.machine.waits_for().is_empty()
+    }
+
+    /// Whether Confirm has signatures but no quorum yet.
+    pub(super) fn has_some_signatures(&self) -> bool {
+        let signed = |(name, _): &(&str, Slot)| *name == CONFIRMATION;
+        matches!(&self.machine, Coordinator::Confirm(phase) if !phase.has_quorum())
+            && self.answered.iter().any(signed)
+    }
+
+    pub(super) fn keys(&self) -> Keys {
+        Keys {
+            round: self.context.round,
+            attempt: self.context.attempt,
+            sid: self.sid,
+            sid2: self.sid2,
+        }
+    }
+
+    /// What must be on disk before the phase that has just begun is announced.
+    // spec: [service.fix]
+    pub(super) fn fixed(&self) -> Option<Fixed> {
+        let survivors = match self.machine.phase() {
+            PhaseName::Upload => None,
+            PhaseName::Confirm => {
+                let stored = self.stored.keys().copied();
+                Some(bitmap_text(&Bitmap::of(self.context.slots(), stored)))
+            }
+            PhaseName::Advertise
+            | PhaseName::Share
+            | PhaseName::Accept
+            | PhaseName::Reveal
+            | PhaseName::Recover
+            | PhaseName::Finished
+            | PhaseName::Aborted => return None,
+        };
+        Some(Fixed {
+            round: self.context.round,
+            attempt: self.context.attempt,
+            sid: self.sid?,
+            sid2: self.sid2?,
+            shared: bitmap_text(self.shared.as_ref()?),
+            survivors,
+        })
+    }
+
+    /// Members whose answer was missing when a phase closed, with the first such phase.
+    pub(super) fn vanished(&self) -> Vec<(Slot, PhaseName)> {
+        self.vanished
+            .iter()
+            .map(|(slot, phase)| (*slot, *phase))
+            .collect()
+    }
+
+    fn take_one(&mut self, incoming: Incoming) -> Vec<Effect> {
+        match incoming {
+            Incoming::Connected(slot) => self.pending(slot),
+            Incoming::Message { from, message } => self.take_message(from, &message),
+            Incoming::Header {
+                from,
+                message,
+                reply,
+            } => {
+                // a sender that is gone needs no answer
+                let _ = reply.send(self.take_header(from, &message));
+                Vec::new()
+            }
+            Incoming::Update { from, sid2, update } => vec![self.take_update(from, sid2, update)],
+        }
+    }
+
+    fn take_message(&mut self, from: Slot, message: &Message) -> Vec<Effect> {
+        match self.machine.receive(from, message) {
+            Ok(()) => {
+                self.answered.insert((message.body.name(), from));
+                Vec::new()
+            }
+            Err(fault) if self.is_straggler(from, message, &fault) => Vec::new(),
+            Err(fault) => vec![Effect::Blame(Complaint::from(&fault))],
+        }
+    }
+
+    /// A repeat of what counted in an earlier phase, or a signature after the quorum: nobody's fault.
+    // spec: [service.late]
+    fn is_straggler(&self, from: Slot, message: &Message, fault: &Fault) -> bool {
+        let name = message.body.name();
+        let earlier = home(message).is_some_and(|phase| phase < self.machine.phase());
+        matches!(fault.kind, FaultKind::WrongPhase { .. })
+            && earlier
+            && (name == CONFIRMATION || self.answered.contains(&(name, from)))
+    }
+
+    fn take_header(&mut self, from: Slot, message: &Message) -> HeaderReply {
+        let Body::UploadHeader(header) = &message.body else {
+            return HeaderReply::Over;
+        };
+        let same = Some(header.sid2) == self.sid2 && header.slot == from;
+        if let Some(frame) = self.stored.get(&from).filter(|_| same) {
+            return HeaderReply::Stored(frame.clone());
+        }
+        match self.machine.receive(from, message) {
+            Ok(()) => HeaderReply::Expected {
+                task: self.context.task_digest,
+                sid2: header.sid2,
+                bytes: header.limbs.saturating_mul(8),
+                deadline: self.deadline,
+            },
+            Err(fault) => HeaderReply::Refused(Complaint::from(&fault)),
+        }
+    }
+
+    /// Adds a whole update, if it is of this very session.
+    // spec: [service.stage.whole]
+    fn take_update(&mut self, from: Slot, sid2: Sid2, update: Staged) -> Effect {
+        if Some(sid2) != self.sid2 {
+            let kind = FaultKind::OtherSession {
+                got: "masked update",
+                what: "session",
+            };
+            return Effect::Blame(Complaint::of(from, &kind));
+        }
+        if self.machine.phase() > PhaseName::Upload {
+            return Effect::Blame(Complaint::new(from, "late", TOO_LATE));
+        }
+        let update = match update.into_update(self.context.plan.limbs()) {
+            Ok(update) => update,
+            Err(error) => return Effect::Blame(Complaint::new(from, error.kind(), error)),
+        };
+        match self.machine.receive_update(from, &update) {
+            Ok(stored) => {
+                let frame = encoded(&Message::new(stored));
+                self.stored.insert(from, frame.clone());
+                Effect::Send(from, frame)
+            }
+            Err(fault) => Effect::Blame(Complaint::from(&fault)),
+        }
+    }
+
+    fn remember_silent(&mut self) {
+        let phase = self.machine.phase();
+        // in Recover the shares of the others may have been enough, and who was silent is known by then
+        if phase == PhaseName::Recover {
+            return;
+        }
+        for slot in self.machine.waits_for() {
+            self.vanished.entry(slot).or_insert(phase);
+        }
+    }
+
+    /// Reads the ids that the phase fixed from what the machine would send.
+    fn fix_ids(&mut self) {
+        let waiting = self.machine.waits_for();
+        match &self.machine {
+            Coordinator::Share(_) => {
+                let first = waiting
+                    .first()
+                    .and_then(|slot| self.machine.message_for(*slot));
+                if let Some(Body::Adverts(adverts)) = first.map(|message| message.body) {
+                    self.sid = Some(self.context.sid(&adverts.advertised, &adverts.root));
+                }
+            }
+            Coordinator::Upload(_) => {
+                let shared = Bitmap::of(self.context.slots(), waiting);
+                self.sid2 = self.sid.map(|sid| second_sid(&sid, &shared));
+                self.remember_excluded(&shared);
+                self.shared = Some(shared);
+            }
+            Coordinator::Advertise(_)
+            | Coordinator::Accept(_)
+            | Coordinator::Confirm(_)
+            | Coordinator::Reveal(_)
+            | Coordinator::Recover(_)
+            | Coordinator::Finished(_)
+            | Coordinator::Aborted(_) => {}
+        }
+    }
+
+    /// Members whose accept counted and whom too many cuts keep out of the Share set.
+    fn remember_excluded(&mut self, shared: &Bitmap) {
+        let accepted = self.answered.iter().filter(|(name, _)| *name == ACCEPT);
+        for (_, slot) in accepted.filter(|(_, slot)| !shared.contains(*slot)) {
+            self.vanished.entry(*slot).or_insert(PhaseName::Accept);
+        }
+    }
+
+    fn time(&self) -> Duration {
+        let deadlines = &self.context.deadlines;
+        milliseconds(match self.machine.phase() {
+            PhaseName::Advertise => deadlines.advertise_ms,
+            PhaseName::Share => deadlines.share_ms,
+            PhaseName::Accept => deadlines.accept_ms,
+            PhaseName::Upload => deadlines.upload_ms,
+            PhaseName::Confirm => deadlines.confirm_ms,
+            PhaseName::Reveal | PhaseName::Recover => deadlines.reveal_ms,
+            PhaseName::Finished | PhaseName::Aborted => 0,
+        })
+    }
+}
+
+/// The phase a member's message belongs in.
+fn home(message: &Message) -> Option<PhaseName> {
+    match &message.body {
+        Body::Advert(_) => Some(PhaseName::Advertise),
+        Body::SealedShares(_) => Some(PhaseName::Share),
+        Body::Accept(_) => Some(PhaseName::Accept),
+        Body::UploadHeader(_) => Some(PhaseName::Upload),
+        Body::Confirmation(_) => Some(PhaseName::Confirm),
+        Body::Reveal(_) => Some(PhaseName::Reveal),
+        Body::Shares(_) => Some(PhaseName::Recover),
+        Body::Open(_)
+        | Body::Adverts(_)
+        | Body::DeliveredShares(_)
+        | Body::ShareSet(_)
+        | Body::UploadStored(_)
+        | Body::SurvivorSet(_)
+        | Body::Certificate(_)
+        | Body::ShareRequest(_)
+        | Body::Receipt(_)
+        | Body::AbortNotice(_)
+        | Body::FaultNotice(_) => None,
+    }
+}
+
+fn milliseconds(count: u32) -> Duration {
+    Duration::from_millis(count.into())
+}
+
+const CONFIRMATION: &str = "Confirmation";
+const ACCEPT: &str = "Accept";
+const TOO_LATE: &str = "masked update is whole, but upload has closed";

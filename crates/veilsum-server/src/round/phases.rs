@@ -1,0 +1,200 @@
+//! The phases of one attempt, one after the other, each until nobody is waited for or its time is over.
+
+use std::time::Instant;
+
+use tokio::time::sleep_until;
+use veilsum_proto::{
+    abort::Abort,
+    coordinator::{Coordinator, PhaseName},
+    ids::Slot,
+};
+
+use super::{
+    RoundLoop,
+    attempt::{Attempt, Effect},
+    blocking,
+};
+use crate::{event::Event, routes::Incoming, store::StoreError};
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// With a sum, in the machine.
+    Finished(Box<Attempt>),
+    /// Without.
+    Aborted(Stop),
+}
+
+/// Why an attempt ended without a sum.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The machine or the operator says so.
+    Abort(Abort),
+    /// What the attempt fixed could not be made durable, so it was not sent.
+    State { phase: PhaseName, error: StoreError },
+}
+
+impl Stop {
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Abort(abort) => abort.kind(),
+            Self::State { .. } => "state_not_durable",
+        }
+    }
+
+    pub(super) fn phase(&self) -> &'static str {
+        match self {
+            Self::Abort(abort) => abort.phase(),
+            Self::State { phase, .. } => phase.text(),
+        }
+    }
+
+    /// A set that was never sent was never signed.
+    // spec: [service.retry]
+    pub(super) fn may_retry(&self) -> bool {
+        match self {
+            Self::Abort(abort) => abort.may_retry(),
+            Self::State { .. } => true,
+        }
+    }
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Abort(abort) => abort.fmt(f),
+            Self::State { error, .. } => {
+                write!(f, "what the attempt fixed is not durable: {error}")
+            }
+        }
+    }
+}
+
+/// Why a phase is over.
+enum Over {
+    Closed,
+    Stopped,
+}
+
+impl RoundLoop {
+    /// Runs an attempt that is recorded as open.
+    pub(super) async fn attempt(&mut self, mut attempt: Attempt) -> Ended {
+        loop {
+            if let Err(error) = self.fix(&attempt).await {
+                let phase = attempt.machine.phase();
+                return Ended::Aborted(Stop::State { phase, error });
+            }
+            attempt = self.begin(attempt).await;
+            let over;
+            (attempt, over) = self.collect(attempt).await;
+            if let Over::Stopped = over {
+                return Ended::Aborted(Stop::Abort(Abort::Shutdown));
+            }
+            attempt = self.work(attempt, Attempt::close).await;
+            match &attempt.machine {
+                Coordinator::Finished(_) => return Ended::Finished(Box::new(attempt)),
+                Coordinator::Aborted(abort) => return Ended::Aborted(Stop::Abort(abort.clone())),
+                Coordinator::Advertise(_)
+                | Coordinator::Share(_)
+                | Coordinator::Accept(_)
+                | Coordinator::Upload(_)
+                | Coordinator::Confirm(_)
+                | Coordinator::Reveal(_)
+                | Coordinator::Recover(_) => {}
+            }
+        }
+    }
+
+    /// Makes durable what the last phase fixed, before anybody hears of it.
+    // spec: [service.fix]
+    async fn fix(&mut self, attempt: &Attempt) -> Result<(), StoreError> {
+        let Some(fixed) = attempt.fixed() else {
+            return Ok(());
+        };
+        let (shared, task) = (self.shared.clone(), self.task);
+        blocking(move || shared.store.fix(&task, &fixed)).await
+    }
+
+    async fn begin(&mut self, mut attempt: Attempt) -> Attempt {
+        let context = &attempt.context;
+        self.shared.emit(&Event::Phase {
+            task: self.name.clone(),
+            round: context.round,
+            attempt: context.attempt,
+            phase: attempt.machine.phase(),
+        });
+        attempt.start(Instant::now());
+        self.shared.routes.open(&self.task, attempt.keys());
+        let connected = self.shared.directory.slots();
+        self.work(attempt, move |attempt| attempt.announce(&connected))
+            .await
+    }
+
+    // spec: [service.close.early] [service.close.deadline] [service.confirm.hold]
+    async fn collect(&mut self, mut attempt: Attempt) -> (Attempt, Over) {
+        let mut held = false;
+        loop {
+            if attempt.is_complete() {
+                return (attempt, Over::Closed);
+            }
+            let mut batch = Vec::new();
+            let in_time = tokio::select! {
+                biased;
+                () = super::stopped(&mut self.stop) => return (attempt, Over::Stopped),
+                () = sleep_until(attempt.deadline().into()) => false,
+                _ = self.mailbox.recv_many(&mut batch, BATCH) => true,
+            };
+            if !in_time {
+                // what was here before the deadline is in time
+                while let Ok(incoming) = self.mailbox.try_recv() {
+                    batch.push(incoming);
+                }
+            }
+            attempt = self.take(attempt, batch).await;
+            if !in_time {
+                if held || !attempt.has_some_signatures() {
+                    return (attempt, Over::Closed);
+                }
+                // somebody signed: no other set will do in this round, so wait as long as it makes sense (R7)
+                held = true;
+                attempt.hold();
+            }
+        }
+    }
+
+    async fn take(&mut self, attempt: Attempt, batch: Vec<Incoming>) -> Attempt {
+        self.work(attempt, move |attempt| attempt.take(batch)).await
+    }
+
+    /// Lets the attempt work where it may take its time, and does what follows.
+    // spec: [service.blocking]
+    async fn work(
+        &mut self,
+        mut attempt: Attempt,
+        job: impl FnOnce(&mut Attempt) -> Vec<Effect> + Send + 'static,
+    ) -> Attempt {
+        let (attempt, effects) = blocking(move || {
+            let effects = job(&mut attempt);
+            (attempt, effects)
+        })
+        .await;
+        for effect in effects {
+            match effect {
+                Effect::Send(slot, frame) => self.shared.directory.send(slot, frame),
+                Effect::Blame(complaint) => self.shared.blame(complaint),
+            }
+        }
+        attempt
+    }
+}
+
+/// Connected members of the round's population.
+pub(super) fn connected_of(connected: Vec<Slot>, contains: impl Fn(Slot) -> bool) -> Vec<Slot> {
+    connected
+        .into_iter()
+        .filter(|slot| contains(*slot))
+        .collect()
+}
+
+/// Messages taken at once.
+const BATCH: usize = 64;
