@@ -30,8 +30,8 @@ pub struct RunOptions {
     pub script: Script,
     /// Floors of every member.
     pub floors: Floors,
-    /// Called with the phase that begins and how many members are done in it; for progress.
-    pub progress: Option<fn(PhaseName, u32)>,
+    /// Called with each phase that begins; for progress.
+    pub progress: Option<fn(PhaseName)>,
 }
 
 impl Default for RunOptions {
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
         loop {
             let phase = machine.phase();
             if let Some(progress) = self.options.progress {
-                progress(phase, 0);
+                progress(phase);
             }
             match phase {
                 PhaseName::Advertise => self.advertise(&mut machine, &caps),

@@ -72,6 +72,11 @@ impl Decimal {
         u128::from(self.units) > self.denominator()
     }
 
+    /// So many tenths.
+    pub fn from_tenths(tenths: u32) -> Self {
+        Self::canonical(u64::from(tenths), 1)
+    }
+
     /// The sum, exact; `None` when it has more digits than the type holds.
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let places = self.places.max(other.places);
