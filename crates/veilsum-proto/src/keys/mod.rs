@@ -21,10 +21,15 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+/// A derived key. Boxed: a move leaves no copy behind.
+type Derived = Box<Zeroizing<[u8; 32]>>;
+
 /// HKDF-SHA-256 without salt; the info is the label with its parts.
-fn derive(secret: &[u8; 32], label: Label, parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
-    let mut key = Zeroizing::new([0; 32]);
-    let expanded = Hkdf::<Sha256>::new(None, secret).expand(&label.prefix(parts), key.as_mut());
+// spec: [key.hkdf]
+fn derive(secret: &[u8; 32], label: Label, parts: &[&[u8]]) -> Derived {
+    let mut key = Box::new(Zeroizing::new([0; 32]));
+    let expanded =
+        Hkdf::<Sha256>::new(None, secret).expand(&label.prefix(parts), key.as_mut_slice());
     debug_assert!(
         expanded.is_ok(),
         "32 bytes are within the limit of HKDF-SHA-256"

@@ -1,7 +1,7 @@
 //! Pair seed: what two neighbours have in common, and the mask that cancels between them.
 
 use crate::ids::{Hash, Sid, Sid2, Slot};
-use crate::keys::{Agreed, derive};
+use crate::keys::{Agreed, Derived, derive};
 use crate::label::Label;
 use crate::message::RevealedSeed;
 use veilsum_math::{KeystreamKey, Mask, Sign};
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// # Security
 ///
 /// Whoever holds it can take that mask off both ends. It is handed out only for an edge with an end that is no survivor.
-pub struct PairSeed(Zeroizing<[u8; 32]>);
+pub struct PairSeed(Derived);
 
 impl PairSeed {
     pub(super) fn derive(agreed: &Agreed, sid: &Sid, one: Slot, other: Slot) -> Self {
@@ -26,18 +26,18 @@ impl PairSeed {
 
     /// A pair seed that a member revealed; compare [`PairSeed::hash`] with what it signed before use.
     pub fn from_revealed(seed: &RevealedSeed) -> Self {
-        Self(Zeroizing::new(seed.0))
+        Self(Box::new(Zeroizing::new(seed.0)))
     }
 
     /// The seed on its way to the coordinator.
     pub fn to_revealed(&self) -> RevealedSeed {
-        RevealedSeed(*self.0)
+        RevealedSeed(**self.0)
     }
 
     /// Hash by which each end states the seed in its Share.
     pub fn hash(&self, sid: &Sid, one: Slot, other: Slot) -> Hash {
         let (low, high) = ordered(one, other);
-        Label::PairSeedHash.hash(&[sid.as_bytes(), &low, &high, self.0.as_ref()])
+        Label::PairSeedHash.hash(&[sid.as_bytes(), &low, &high, self.0.as_slice()])
     }
 
     /// The mask of the edge under the Share set `sid2`.
@@ -45,7 +45,7 @@ impl PairSeed {
     pub fn mask(&self, sid2: &Sid2, one: Slot, other: Slot, sign: Sign) -> Mask {
         let (low, high) = ordered(one, other);
         let key = derive(&self.0, Label::PairMask, &[sid2.as_bytes(), &low, &high]);
-        Mask::new(KeystreamKey::new(*key), sign)
+        Mask::new(KeystreamKey::new(**key), sign)
     }
 }
 

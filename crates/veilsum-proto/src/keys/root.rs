@@ -16,7 +16,7 @@ use x25519_dalek::{PublicKey, StaticSecret};
 /// that are not survivors.
 pub struct RootSeed {
     secret: Secret,
-    mask_key: StaticSecret,
+    mask_key: Box<StaticSecret>,
 }
 
 impl RootSeed {
@@ -47,7 +47,7 @@ impl RootSeed {
             &attempt.0.to_be_bytes(),
             &slot.0.to_be_bytes(),
         ];
-        let mask_key = StaticSecret::from(*derive(&bytes, Label::MaskKey, &parts));
+        let mask_key = Box::new(StaticSecret::from(**derive(&bytes, Label::MaskKey, &parts)));
         Self { secret, mask_key }
     }
 
@@ -58,7 +58,7 @@ impl RootSeed {
 
     /// Public half of the mask key.
     pub fn mask_public(&self) -> [u8; 32] {
-        PublicKey::from(&self.mask_key).to_bytes()
+        PublicKey::from(self.mask_key.as_ref()).to_bytes()
     }
 
     /// Pair seed of the edge `own`–`other`.

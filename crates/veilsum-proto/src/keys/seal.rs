@@ -2,7 +2,7 @@
 
 use crate::ids::{Hash, Sid, Slot};
 use crate::keys::agreement::{Agreed, NotContributory, agree};
-use crate::keys::derive;
+use crate::keys::{Derived, derive};
 use crate::label::{Label, SUITE, VERSION};
 use crate::message::{RevealedSeed, SealedShare};
 use aes_gcm::aead::AeadInOut;
@@ -13,17 +13,17 @@ use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 /// Private key under which neighbours seal shares for this member; fresh per attempt.
-pub struct SealKey(StaticSecret);
+pub struct SealKey(Box<StaticSecret>);
 
 impl SealKey {
     /// Draws a fresh key.
     pub fn random(rng: &mut dyn CryptoRng) -> Self {
-        Self(StaticSecret::random_from_rng(rng))
+        Self(Box::new(StaticSecret::random_from_rng(rng)))
     }
 
     /// Public half.
     pub fn public(&self) -> [u8; 32] {
-        PublicKey::from(&self.0).to_bytes()
+        PublicKey::from(self.0.as_ref()).to_bytes()
     }
 
     /// Keys of both directions of the edge to `other`.
@@ -51,8 +51,8 @@ impl SealKey {
 
 /// Directional keys of one edge, each good for one share pair.
 pub struct SealingKey {
-    outgoing: Zeroizing<[u8; 32]>,
-    incoming: Zeroizing<[u8; 32]>,
+    outgoing: Derived,
+    incoming: Derived,
     sid: Sid,
     own: Slot,
     other: Slot,
@@ -175,7 +175,7 @@ pub fn to_revealed(share: &ShareValue) -> RevealedSeed {
 }
 
 // spec: [seal.directional]
-fn directional(agreed: &Agreed, sid: &Sid, from: Slot, to: Slot) -> Zeroizing<[u8; 32]> {
+fn directional(agreed: &Agreed, sid: &Sid, from: Slot, to: Slot) -> Derived {
     derive(
         agreed.bytes(),
         Label::ShareSeal,

@@ -54,6 +54,6 @@ impl SelfSeed {
             Label::SelfMask,
             &[sid2.as_bytes(), &slot.0.to_be_bytes()],
         );
-        Mask::new(KeystreamKey::new(*key), sign)
+        Mask::new(KeystreamKey::new(**key), sign)
     }
 }
