@@ -34,6 +34,7 @@ impl Caps {
             1 => TASK.saturating_add(OPEN),
             2 => ADVERT,
             3 => SMALL
+                .saturating_add(PROOF)
                 .saturating_add(bitmap)
                 .saturating_add(list(ADVERT.saturating_add(PROOF))),
             4 => SMALL.saturating_add(list(SEALED)),
