@@ -12,13 +12,15 @@ use crate::message::{
 };
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
+use veilsum_math::sharing::ShareValue;
 
 pub(super) struct Revealing {
     sid: Sid,
     sid2: Sid2,
     share_set: ShareSet,
     survivors: Survivors,
-    held: BTreeMap<Slot, HeldShare>,
+    /// Of each dealer the one share that may be asked for; the opposite one is wiped.
+    held: BTreeMap<Slot, ShareValue>,
     reveal: Reveal,
 }
 
@@ -51,6 +53,11 @@ impl Revealing {
             pair_seeds,
             chain_value: None,
         };
+        let held = held.into_iter().map(|(slot, share)| {
+            let survives = survivors.bitmap().contains(slot);
+            (slot, owed(share, survives))
+        });
+        let held = held.collect();
         Self {
             sid,
             sid2,
@@ -138,11 +145,11 @@ impl Revealing {
             .ok_or(refuse("it is not on the roster"))?;
         key.verify(Label::SignUpload, &[&header.content()], &header.signature)
             .map_err(|_| refuse("its upload header is not signed by it"))?;
-        let held = self
+        let share = self
             .held
             .get(&slot)
             .ok_or(refuse("this member holds no share of it"))?;
-        Ok(ShareAnswer::SelfSeed(slot, to_revealed(&held.self_seed)))
+        Ok(ShareAnswer::SelfSeed(slot, to_revealed(share)))
     }
 
     /// Of a member of U2 that is no survivor only.
@@ -159,10 +166,21 @@ impl Revealing {
         if !self.share_set.shared.contains(slot) {
             return Err(refuse("it is not in the Share set"));
         }
-        let held = self
+        let share = self
             .held
             .get(&slot)
             .ok_or(refuse("this member holds no share of it"))?;
-        Ok(ShareAnswer::RootSeed(slot, to_revealed(&held.root)))
+        Ok(ShareAnswer::RootSeed(slot, to_revealed(share)))
+    }
+}
+
+/// The share of a dealer that the certified set allows to give out. The other one is wiped here, so that no later fault can
+/// release both.
+// spec: [reveal.wipe-opposite]
+fn owed(held: HeldShare, survives: bool) -> ShareValue {
+    let HeldShare { root, self_seed } = held;
+    match survives {
+        true => self_seed,
+        false => root,
     }
 }
