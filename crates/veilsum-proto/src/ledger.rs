@@ -156,6 +156,16 @@ pub enum LedgerRefusal {
         /// Round.
         round: Round,
     },
+    /// A later attempt of the round was advertised in: what is left of this one is not acted on.
+    #[error("attempt {got} of round {round} ended when this member advertised in attempt {had}")]
+    Superseded {
+        /// Round.
+        round: Round,
+        /// Attempt that would act.
+        got: Attempt,
+        /// Attempt recorded last.
+        had: Attempt,
+    },
     /// A set of survivors was already signed or certified in this round.
     #[error("round {round} has survivors signed or certified by this member already")]
     SignedBefore {
@@ -175,6 +185,7 @@ impl LedgerRefusal {
             Self::NoRetry { .. } => "no_retry",
             Self::UpdateUsed { .. } => "update_used",
             Self::OtherUpdate { .. } => "other_update",
+            Self::Superseded { .. } => "superseded",
             Self::SignedBefore { .. } => "signed_before",
         }
     }
@@ -272,6 +283,29 @@ impl LedgerState {
             Some(_) if !retry => Err(LedgerRefusal::NoRetry {
                 round,
                 got: attempt,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether no later attempt of the round was advertised in, so that the secrets of this one may still be used (R7).
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerRefusal::Superseded`].
+    // spec: [attempt.superseded]
+    pub fn is_current(
+        &self,
+        task: &TaskDigest,
+        round: Round,
+        attempt: Attempt,
+    ) -> Result<(), LedgerRefusal> {
+        let standing = self.rounds.get(&(*task, round));
+        match standing.and_then(|standing| standing.joined) {
+            Some((_, had)) if had > attempt => Err(LedgerRefusal::Superseded {
+                round,
+                got: attempt,
+                had,
             }),
             _ => Ok(()),
         }

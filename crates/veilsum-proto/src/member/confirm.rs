@@ -45,6 +45,9 @@ impl Uploaded {
             .check_survivors(&set.survivors, &self.ready.share_set.shared)?;
         check_holds(SURVIVORS, &set.survivors, me.slot)?;
         let (task, round) = (me.context.task_digest, me.context.round);
+        ledger
+            .state()?
+            .is_current(&task, round, me.context.attempt)?;
         ledger.state()?.may_sign(&task, round)?;
         // spec: [confirm.record]
         let survivors = survivors_digest(&set.sid2, &set.survivors);
@@ -77,6 +80,9 @@ impl Uploaded {
         check_holds(SURVIVORS, survivors.bitmap(), me.slot)?;
         let (task, round, sid2) = (me.context.task_digest, me.context.round, ready.sid2);
         let digest = survivors_digest(&sid2, survivors.bitmap());
+        ledger
+            .state()?
+            .is_current(&task, round, me.context.attempt)?;
         match ledger.state()?.certified(&task, round) {
             Some(had) if had == (sid2, digest) => {}
             Some(_) => return Err(Refusal::OtherSurvivors),

@@ -19,6 +19,8 @@ mod confirm;
 mod floors;
 mod reveal;
 pub(crate) mod share;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use floors::Floors;
@@ -256,6 +258,9 @@ impl Member {
             Phase::Closed => (Phase::Closed, Err(Refusal::Closed)),
         };
         self.phase = next;
+        if matches!(self.phase, Phase::Closed) {
+            self.close(ledger)?;
+        }
         outcome
     }
 
@@ -297,8 +302,13 @@ impl Member {
     /// # Errors
     ///
     /// [`Refusal::Ledger`] when the record cannot be written; the secrets are erased all the same.
+    // spec: [close.record]
     pub fn close(&mut self, ledger: &mut dyn Ledger) -> Result<(), Refusal> {
         self.phase = Phase::Closed;
+        // Nothing before the advert and nothing twice: no coordinator makes the ledger grow by repeating itself.
+        if self.deadline.take().is_none() {
+            return Ok(());
+        }
         let context = &self.me.context;
         ledger.record(Entry::Closed {
             task: context.task_digest,
@@ -323,7 +333,7 @@ impl Member {
         self.phase.name()
     }
 
-    /// When its secrets are erased at the latest; none before it advertised.
+    /// When its secrets are erased at the latest; none before it advertised and after it closed.
     pub fn deadline(&self) -> Option<Now> {
         self.deadline
     }

@@ -55,6 +55,7 @@ impl Ready {
             return Err(Refusal::WrongLength { got, want });
         }
         let (task, round, attempt) = (me.context.task_digest, me.context.round, me.context.attempt);
+        ledger.state()?.is_current(&task, round, attempt)?;
         ledger
             .state()?
             .may_upload(&task, round, digest, me.floors.reuse_update)?;
