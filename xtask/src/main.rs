@@ -1,2 +1,27 @@
-//! Tasks of the house.
-fn main() {}
+//! Not part of what is shipped, and not a place for build steps: `cargo build` needs none.
+//!
+//! Chores of the repository, run as `cargo xtask NAME`.
+
+mod spec;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["spec"] => spec::run(false),
+        ["spec", "--quiet"] => spec::run(true),
+        _ => {
+            eprintln!("{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+const HELP: &str = "\
+usage: cargo xtask spec [--quiet]
+
+  spec    lists every requirement of spec/*.md with the lines of code and the tests that cite it; fails on a
+          requirement without code or without test, and on a citation of what the spec does not have
+          --quiet prints only what is missing, and the counts";

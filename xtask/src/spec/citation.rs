@@ -1,0 +1,234 @@
+//! Ids in the text of a spec page or a Rust file.
+
+use std::path::Path;
+
+/// One id cited by a Rust file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Citation {
+    pub id: String,
+    /// From 1.
+    pub line: usize,
+    pub kind: Kind,
+}
+
+/// Whether a citation says "obeyed here" or "proven here".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Code,
+    Test,
+}
+
+/// Whether everything in a file is test code: integration tests, the crate of whole rounds, files of a test module, fuzz targets.
+pub fn is_test_file(path: &Path) -> bool {
+    let mut parts = path.components().map(|part| part.as_os_str());
+    parts.any(|part| part == "tests" || part == "fuzz" || part == "tests.rs")
+}
+
+/// Ids in a page, with their lines. Ids in fenced blocks do not count: they show bytes.
+pub fn definitions(page: &str) -> Vec<(usize, String)> {
+    let mut fenced = false;
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(page.lines()) {
+        if text.trim_start().starts_with("```") {
+            fenced = !fenced;
+        } else if !fenced {
+            found.extend(ids(text).map(|id| (line, id.to_owned())));
+        }
+    }
+    found
+}
+
+/// Ids that a Rust file cites in `// spec:` comments. From a `#[cfg(test)]` module to its closing brace they are tests.
+pub fn citations(source: &str, all_tests: bool) -> Vec<Citation> {
+    let mut region = TestRegion::default();
+    let mut found = Vec::new();
+    for (line, text) in (1..).zip(source.lines()) {
+        let in_tests = region.take(text);
+        let (cited, doctest) = match (cited(text, "//"), doc(text)) {
+            (Some(cited), _) => (cited, false),
+            (None, Some(cited)) => (cited, true),
+            (None, None) => continue,
+        };
+        let kind = match all_tests || in_tests || doctest {
+            true => Kind::Test,
+            false => Kind::Code,
+        };
+        found.extend(ids(cited).map(|id| Citation {
+            id: id.to_owned(),
+            line,
+            kind,
+        }));
+    }
+    found
+}
+
+/// Follows `#[cfg(test)] mod name { ... }` by indentation, which the formatter guarantees.
+#[derive(Default)]
+struct TestRegion {
+    state: Region,
+}
+
+#[derive(Default)]
+enum Region {
+    #[default]
+    Outside,
+    /// The attribute was seen at this indentation.
+    Announced(usize),
+    /// Until a closing brace at this indentation.
+    Inside(usize),
+}
+
+impl TestRegion {
+    /// Whether the line is test code.
+    fn take(&mut self, text: &str) -> bool {
+        let trimmed = text.trim_start();
+        let indentation = text.len() - trimmed.len();
+        match self.state {
+            Region::Outside if trimmed.starts_with("#[cfg(test)]") => {
+                self.state = Region::Announced(indentation);
+                false
+            }
+            Region::Outside => false,
+            Region::Announced(_) if trimmed.starts_with("#[") => false,
+            Region::Announced(at) => {
+                self.state = match trimmed.ends_with('{') {
+                    true => Region::Inside(at),
+                    false => Region::Outside,
+                };
+                true
+            }
+            Region::Inside(at) => {
+                if indentation == at && trimmed.starts_with('}') {
+                    self.state = Region::Outside;
+                }
+                true
+            }
+        }
+    }
+}
+
+/// What follows `spec:` in a comment that fills its line.
+fn cited<'a>(text: &'a str, marker: &str) -> Option<&'a str> {
+    let comment = text.trim_start().strip_prefix(marker)?;
+    comment.trim_start().strip_prefix("spec:")
+}
+
+/// As [`cited`], in an example of the documentation, which is a test.
+fn doc(text: &str) -> Option<&str> {
+    let text = text.trim_start();
+    let example = text
+        .strip_prefix("///")
+        .or_else(|| text.strip_prefix("//!"))?;
+    cited(example, "//")
+}
+
+/// `[group.name]` in a text: lower case, digits, hyphens, at least one dot.
+fn ids(text: &str) -> impl Iterator<Item = &str> {
+    let inside = text.split('[').skip(1);
+    let closed = inside.filter_map(|rest| rest.split_once(']').map(|(id, _)| id));
+    closed.filter(|id| is_id(id))
+}
+
+fn is_id(text: &str) -> bool {
+    let word = |word: &str| {
+        word.starts_with(|first: char| first.is_ascii_lowercase())
+            && word.chars().all(|letter| {
+                letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'
+            })
+    };
+    text.contains('.') && text.split('.').all(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cites(source: &str, all_tests: bool) -> Vec<(String, usize, Kind)> {
+        let found = citations(source, all_tests).into_iter();
+        found
+            .map(|Citation { id, line, kind }| (id, line, kind))
+            .collect()
+    }
+
+    #[test]
+    fn ids_have_a_dot_and_are_lower_case() {
+        let text = "`[a.b]` [c] [d.e-f2], [G.h] [1.2] [sid][share.cut-pair] [x.y";
+        assert_eq!(
+            ids(text).collect::<Vec<_>>(),
+            ["a.b", "d.e-f2", "share.cut-pair"]
+        );
+    }
+
+    #[test]
+    fn fenced_blocks_define_nothing() {
+        let page = "[a.b]\n```\n[c.d]\n```\n[e.f]";
+        assert_eq!(
+            definitions(page),
+            [(1, "a.b".to_owned()), (5, "e.f".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_citation_in_a_test_module_is_a_test_and_after_it_code_again() {
+        let source = "\
+// spec: [a.a] [a.b]
+fn code() {}
+#[cfg(test)]
+mod tests {
+    // spec: [b.a]
+    fn test() {
+    }
+}
+// spec: [c.a]
+fn more() {}
+";
+        assert_eq!(
+            cites(source, false),
+            [
+                ("a.a".to_owned(), 1, Kind::Code),
+                ("a.b".to_owned(), 1, Kind::Code),
+                ("b.a".to_owned(), 5, Kind::Test),
+                ("c.a".to_owned(), 9, Kind::Code),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_test_module_in_a_file_of_its_own_leaves_what_follows_code() {
+        let source = "#[cfg(test)]\nmod tests;\n// spec: [a.a]\n";
+        assert_eq!(cites(source, false), [("a.a".to_owned(), 3, Kind::Code)]);
+        assert_eq!(cites(source, true), [("a.a".to_owned(), 3, Kind::Test)]);
+    }
+
+    #[test]
+    fn a_citation_in_an_example_of_the_documentation_is_a_test() {
+        assert_eq!(
+            cites("/// // spec: [a.a]\n    //! // spec: [b.b]", false),
+            [
+                ("a.a".to_owned(), 1, Kind::Test),
+                ("b.b".to_owned(), 2, Kind::Test),
+            ]
+        );
+    }
+
+    #[test]
+    fn words_beside_a_citation_cite_nothing() {
+        assert_eq!(
+            cites("// see [a.b]\nlet spec = \"spec: [c.d]\";", false),
+            []
+        );
+    }
+
+    #[test]
+    fn test_files_are_known_by_their_path() {
+        for path in [
+            "tests/tests/rounds.rs",
+            "crates/a/tests/b.rs",
+            "crates/a/src/tests.rs",
+            "fuzz/fuzz_targets/message.rs",
+        ] {
+            assert!(is_test_file(Path::new(path)), "{path}");
+        }
+        assert!(!is_test_file(Path::new("crates/a/src/latest.rs")));
+    }
+}
