@@ -1,0 +1,270 @@
+//! Bytes of a round, counted on messages of the right shape with nothing in them.
+//!
+//! Protocol bytes only: QUIC adds headers and acknowledgements of a few percent. The model that a round starts from and the
+//! sum that a member may fetch are not in them.
+
+use serde::Serialize;
+use veilsum_encode::Plan;
+use veilsum_proto::bitmap::Bitmap;
+use veilsum_proto::ids::{
+    Attempt, Hash, ModelDigest, RosterDigest, Round, Sid, Sid2, Slot, TaskDigest,
+};
+use veilsum_proto::message::{
+    Accept, Advert, Adverts, Body, Certificate, Confirmation, Deadlines, DeliveredShare,
+    DeliveredShares, Message, Open, PairSeedReveal, ProvenAdvert, Receipt, Reveal, RevealedSeed,
+    SealedShare, SealedShares, ShareSet, SignedSlot, SurvivorSet, UNSIGNED, UploadHeader,
+    UploadStored,
+};
+use veilsum_proto::parameters::Parameters;
+use veilsum_proto::task::Task;
+
+/// What one member sends and receives in a round, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Traffic {
+    /// The masked update alone.
+    pub(super) update: u64,
+    /// All it sends, when nobody vanishes.
+    pub(super) upload: u64,
+    /// All it sends, when as many as tolerated vanish before they upload.
+    pub(super) upload_with_drop_out: u64,
+    /// All it receives, when nobody vanishes.
+    pub(super) download: u64,
+}
+
+impl Traffic {
+    /// Counts for a member that is in the electorate, over a roster of `slots`.
+    pub(super) fn of(task: &Task, slots: u32, parameters: &Parameters, plan: &Plan) -> Self {
+        let shape = Shape {
+            slots,
+            neighbours: parameters.k as usize,
+            proof: if parameters.is_complete() {
+                0
+            } else {
+                depth(slots)
+            },
+            share_proof: depth(parameters.k),
+            quorum: parameters.q as usize,
+        };
+        let update = plan.packed_bytes() as u64;
+        Self {
+            update,
+            upload: shape.control_up(0) + update,
+            upload_with_drop_out: shape.control_up(shape.dropped_neighbours(parameters)) + update,
+            download: shape.control_down(task, parameters),
+        }
+    }
+}
+
+struct Shape {
+    slots: u32,
+    neighbours: usize,
+    proof: usize,
+    share_proof: usize,
+    quorum: usize,
+}
+
+impl Shape {
+    fn control_up(&self, dropped: usize) -> u64 {
+        bytes([
+            advert().into(),
+            sealed_shares(self.neighbours).into(),
+            accept().into(),
+            upload_header().into(),
+            confirmation().into(),
+            reveal(dropped).into(),
+        ])
+    }
+
+    fn control_down(&self, task: &Task, parameters: &Parameters) -> u64 {
+        bytes([
+            open(task, parameters).into(),
+            self.adverts().into(),
+            self.delivered().into(),
+            ShareSet {
+                sid: SID,
+                shared: self.everybody(),
+                accepts: Vec::new(),
+            }
+            .into(),
+            UploadStored {
+                sid2: SID2,
+                slot: SLOT,
+            }
+            .into(),
+            self.survivor_set().into(),
+            Certificate {
+                set: self.survivor_set(),
+                signatures: vec![SIGNED; self.quorum],
+            }
+            .into(),
+            self.receipt().into(),
+        ])
+    }
+
+    /// Neighbours that are among the tolerated drop-outs, on average rounded up.
+    fn dropped_neighbours(&self, parameters: &Parameters) -> usize {
+        let others = u64::from(parameters.n.saturating_sub(1)).max(1);
+        let dropped = u64::from(parameters.k) * u64::from(parameters.d);
+        dropped.div_ceil(others) as usize
+    }
+
+    fn everybody(&self) -> Bitmap {
+        Bitmap::of(self.slots, (0..self.slots).map(Slot))
+    }
+
+    fn adverts(&self) -> Adverts {
+        let neighbour = ProvenAdvert {
+            advert: advert(),
+            proof: vec![HASH; self.proof],
+        };
+        Adverts {
+            task: TASK,
+            round: Round(0),
+            attempt: Attempt(0),
+            advertised: self.everybody(),
+            root: HASH,
+            own_proof: vec![HASH; self.proof],
+            neighbours: vec![neighbour; self.neighbours],
+        }
+    }
+
+    fn delivered(&self) -> DeliveredShares {
+        let share = DeliveredShare {
+            from: SLOT,
+            part: Some(sealed_share()),
+            proof: vec![HASH; self.share_proof],
+            signature: UNSIGNED,
+        };
+        DeliveredShares {
+            sid: SID,
+            shares: vec![share; self.neighbours],
+        }
+    }
+
+    fn survivor_set(&self) -> SurvivorSet {
+        SurvivorSet {
+            sid: SID,
+            sid2: SID2,
+            survivors: self.everybody(),
+        }
+    }
+
+    fn receipt(&self) -> Receipt {
+        Receipt {
+            task: TASK,
+            round: Round(0),
+            attempt: Attempt(0),
+            sid: SID,
+            sid2: SID2,
+            survivors: self.everybody(),
+            sum: HASH,
+            signature: UNSIGNED,
+        }
+    }
+}
+
+fn advert() -> Advert {
+    Advert {
+        task: TASK,
+        roster: RosterDigest([0; 32]),
+        round: Round(0),
+        attempt: Attempt(0),
+        slot: SLOT,
+        seal_key: [0; 32],
+        mask_key: [0; 32],
+        commitment: HASH,
+        chain_end: None,
+        signature: UNSIGNED,
+    }
+}
+
+fn sealed_share() -> SealedShare {
+    SealedShare {
+        to: SLOT,
+        ciphertext: [0; 80],
+        root_digest: HASH,
+        self_digest: HASH,
+        pair_hash: HASH,
+    }
+}
+
+fn sealed_shares(parts: usize) -> SealedShares {
+    SealedShares {
+        sid: SID,
+        slot: SLOT,
+        parts: vec![sealed_share(); parts],
+        signature: UNSIGNED,
+    }
+}
+
+fn accept() -> Accept {
+    Accept {
+        sid: SID,
+        slot: SLOT,
+        cuts: Vec::new(),
+        signature: UNSIGNED,
+    }
+}
+
+fn upload_header() -> UploadHeader {
+    UploadHeader {
+        sid: SID,
+        sid2: SID2,
+        slot: SLOT,
+        limbs: 0,
+        signature: UNSIGNED,
+    }
+}
+
+fn confirmation() -> Confirmation {
+    Confirmation {
+        sid2: SID2,
+        signed: SIGNED,
+    }
+}
+
+fn reveal(dropped: usize) -> Reveal {
+    let pair_seed = PairSeedReveal {
+        slot: SLOT,
+        seed: RevealedSeed([0; 32]),
+    };
+    Reveal {
+        sid2: SID2,
+        slot: SLOT,
+        self_seed: RevealedSeed([0; 32]),
+        pair_seeds: vec![pair_seed; dropped],
+        chain_value: None,
+    }
+}
+
+fn open(task: &Task, parameters: &Parameters) -> Open {
+    Open {
+        task: task.encode().to_vec(),
+        roster: RosterDigest([0; 32]),
+        round: Round(0),
+        attempt: Attempt(0),
+        base_model: ModelDigest([0; 32]),
+        parameters: *parameters,
+        deadlines: Deadlines::default(),
+    }
+}
+
+fn bytes(bodies: impl IntoIterator<Item = Body>) -> u64 {
+    let length = |body: Body| Message::new(body).encode().len() as u64;
+    bodies.into_iter().map(length).sum()
+}
+
+/// Siblings from a leaf to the root of a tree over so many leaves.
+fn depth(leaves: u32) -> usize {
+    leaves.next_power_of_two().trailing_zeros() as usize
+}
+
+const SLOT: Slot = Slot(0);
+const TASK: TaskDigest = TaskDigest([0; 32]);
+const HASH: Hash = Hash([0; 32]);
+const SID: Sid = Sid([0; 32]);
+const SID2: Sid2 = Sid2([0; 32]);
+const SIGNED: SignedSlot = SignedSlot {
+    slot: SLOT,
+    signature: UNSIGNED,
+};

@@ -1,0 +1,27 @@
+//! `veilsum task check`.
+
+use crate::args::task::Check;
+use crate::commands::plan::{Report, Subject};
+use crate::exit::{Failure, Outcome};
+use crate::files;
+use crate::output::Output;
+use veilsum_proto::ids::Round;
+use veilsum_proto::roster::RosterDraft;
+
+pub(super) fn run(args: &Check, output: Output) -> Outcome {
+    let task = files::task_file(&args.file)?;
+    let (members, last_round) = match (&args.roster, args.members) {
+        (Some(path), _) => {
+            let roster = files::draft(path)?;
+            (roster.len(), roster.last_round())
+        }
+        (None, Some(members)) => (members, RosterDraft::DEFAULT_LAST_ROUND),
+        (None, None) => return Err(Failure::usage("wanted --members or --roster")),
+    };
+    Report::derive(&Subject {
+        task: &task,
+        members,
+        last_round: Round(last_round.0),
+    })?
+    .show(output)
+}

@@ -1,0 +1,71 @@
+//! Where results go: standard output, as text for people or as one line of JSON.
+//!
+//! Not for errors and warnings, which go to standard error whatever was asked for. A reader that went away (`| head`) is no
+//! error: what it does not want is not written.
+
+use serde::Serialize;
+use std::fmt;
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// One JSON value a line.
+    Json,
+}
+
+impl Output {
+    /// JSON if it was asked for.
+    pub fn new(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+
+    /// Whether it is JSON.
+    pub fn is_json(self) -> bool {
+        self == Self::Json
+    }
+
+    /// Writes a result: its text, or its JSON on one line.
+    pub fn show<T: Serialize + fmt::Display>(self, result: &T) {
+        match self {
+            Self::Text => print(result),
+            Self::Json => print_json(result),
+        }
+    }
+}
+
+/// Writes a text as it is, with a line end.
+pub fn print(text: &impl fmt::Display) {
+    write_line(&text.to_string());
+}
+
+/// Writes a value as one line of JSON.
+pub fn print_json(value: &impl Serialize) {
+    match serde_json::to_string(value) {
+        Ok(line) => write_line(&line),
+        Err(error) => warn(&format_args!("a result has no JSON form: {error}")),
+    }
+}
+
+/// Tells something that is not an error but should be known.
+pub fn warn(text: &impl fmt::Display) {
+    tell(&format_args!("warning: {text}"));
+}
+
+/// Tells something beside the result, on standard error.
+pub fn tell(text: &impl fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Whether somebody watches standard error, so that a progress bar makes sense.
+pub fn watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+fn write_line(line: &str) {
+    let mut out = io::stdout().lock();
+    // a reader that closed its end has seen what it wanted
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

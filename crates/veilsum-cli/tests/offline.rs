@@ -1,0 +1,356 @@
+//! Commands that need no network, run as a user runs them.
+
+mod support;
+
+use support::Folder;
+
+#[test]
+fn secret_key_is_readable_by_its_owner_only_and_never_printed() {
+    let folder = Folder::new();
+    let out = folder.ok("keygen --out alice.key");
+    let secret = folder.read("alice.key");
+    let secret = secret
+        .lines()
+        .find_map(|line| line.strip_prefix("secret "))
+        .unwrap();
+    assert!(!out.contains(secret));
+    assert!(!folder.read("alice.pub").contains(secret));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(folder.path("alice.key"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}
+
+#[test]
+fn keys_are_not_replaced_unless_forced() {
+    let folder = Folder::new();
+    let first = folder.json("keygen --out alice.key")["public"].clone();
+    let kept = folder.read("alice.key");
+    folder
+        .run("keygen --out alice.key")
+        .assert_error(5, "alice.key exists already");
+    assert_eq!(folder.read("alice.key"), kept);
+    std::fs::remove_file(folder.path("alice.key")).unwrap();
+    folder
+        .run("keygen --out alice.key")
+        .assert_error(5, "alice.pub exists already");
+    let second = folder.json("keygen --out alice.key --force")["public"].clone();
+    assert_ne!(first, second);
+    assert!(folder.read("alice.pub").contains(second.as_str().unwrap()));
+    folder
+        .run("keygen --out alice.pub --force")
+        .assert_error(2, "cannot be in a .pub file");
+    folder
+        .run("keygen --out none/alice.key")
+        .assert_error(5, "none/alice.key");
+}
+
+#[test]
+fn loose_secret_key_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    folder.federation(&["alice"]);
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(folder.path("authority.key"), open).unwrap();
+    let ran = folder.run("roster sign roster.toml --key authority.key");
+    assert_eq!(ran.code, 0);
+    assert!(
+        ran.err
+            .contains("warning: authority.key holds a secret key and has mode 644"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn roster_goes_from_draft_to_signed_and_back_with_every_edit() {
+    let folder = Folder::new();
+    folder.federation(&["alice", "bob", "carol"]);
+    let signed = folder.json("roster show roster.toml --authority authority.key");
+    assert_eq!(signed["signed"], true);
+    assert_eq!(signed["authority_given"], true);
+    let names: Vec<&str> = signed["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|member| member["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["alice", "bob", "carol"]);
+
+    folder.ok("roster remove roster.toml --name bob");
+    let draft = folder.json("roster show roster.toml");
+    assert_eq!(draft["signed"], false);
+    assert_eq!(draft["members"][1]["name"], "carol");
+    assert_eq!(draft["members"][1]["slot"], 1);
+    folder
+        .run("roster show roster.toml --authority authority.pub")
+        .assert_error(3, "roster is not signed");
+
+    folder.ok("roster sign roster.toml --key authority.key");
+    let first = folder.read("roster.toml");
+    folder.ok("roster sign roster.toml --key authority.key");
+    assert_ne!(
+        folder.read("roster.toml"),
+        first,
+        "every signing draws new randomness"
+    );
+}
+
+#[test]
+fn roster_refusals_have_codes_and_hints() {
+    let folder = Folder::new();
+    folder.federation(&["alice"]);
+    let refusals = [
+        (
+            "roster add roster.toml --name alice --key authority.pub",
+            3,
+            "same name alice",
+        ),
+        (
+            "roster add roster.toml --name bob --key alice.pub",
+            3,
+            "same key",
+        ),
+        (
+            "roster remove roster.toml --name bob",
+            3,
+            "no member named \"bob\"",
+        ),
+        (
+            "roster sign roster.toml --key alice.key",
+            3,
+            "is not the roster's authority",
+        ),
+        (
+            "roster show roster.toml --authority alice.pub",
+            3,
+            "the accepted one is",
+        ),
+        ("roster show none.toml", 5, "none.toml"),
+        ("roster show alice.key", 2, "roster file"),
+        (
+            "roster sign roster.toml --key alice.pub",
+            2,
+            "not a secret key file",
+        ),
+        (
+            "roster add roster.toml --name bob --key nobody",
+            5,
+            "nobody",
+        ),
+        (
+            "roster init roster.toml --federation f --authority authority.pub --coordinator alice.pub",
+            5,
+            "exists already",
+        ),
+        (
+            "roster init new.toml --federation f --authority alice.pub --coordinator alice.pub",
+            3,
+            "same key",
+        ),
+    ];
+    for (words, code, part) in refusals {
+        let ran = folder.run(words);
+        ran.assert_error(code, part);
+        assert!(
+            ran.err.contains("\nhint: "),
+            "{words} has no hint: {}",
+            ran.err
+        );
+    }
+    let changed = folder
+        .read("roster.toml")
+        .replace("name = \"alice\"", "name = \"mallory\"");
+    folder.write("roster.toml", &changed);
+    folder
+        .run("roster show roster.toml")
+        .assert_error(3, "changed after signing");
+}
+
+#[test]
+fn weak_keys_are_refused() {
+    let folder = Folder::new();
+    folder.federation(&["alice"]);
+    let identity_point = format!("01{}", "00".repeat(31));
+    folder
+        .run(&format!(
+            "roster add roster.toml --name bob --key {identity_point}"
+        ))
+        .assert_error(3, "small order");
+}
+
+#[test]
+fn task_is_written_shown_checked_and_sampled() {
+    let folder = Folder::new();
+    folder.federation(&["alice", "bob", "carol", "dave", "erin", "frank", "grace"]);
+    let new = folder
+        .json("task new task.toml --name digits --corrupt 1 --dropout 1 --tensor update:f32:3x5");
+    let shown = folder.json("task show task.toml");
+    assert_eq!(new["digest"], shown["digest"]);
+    assert_eq!(shown["coordinates"], 15);
+    let check = folder.ok("task check task.toml --roster roster.toml");
+    assert!(
+        check.ends_with("ok: q=5 t=5, tolerates 1 drop-out even if 1 corrupt member refuses\n"),
+        "{check}"
+    );
+    let check = folder.json("task check task.toml --members 7");
+    assert_eq!(check["parameters"]["q"], 5);
+    assert_eq!(check["lane_bits"], 19);
+    // 15 coordinates of 19 bits, in whole limbs
+    assert_eq!(check["update_bytes"], 40);
+    folder.ok("task sample task.toml --out update.npy --seed 1");
+    folder.ok("task sample task.toml --out again.npy --seed 1");
+    assert_eq!(
+        std::fs::read(folder.path("update.npy")).unwrap(),
+        std::fs::read(folder.path("again.npy")).unwrap()
+    );
+    let from =
+        folder.json("task new copy.toml --name digits --corrupt 1 --dropout 1 --from update.npy");
+    assert_eq!(from["digest"], new["digest"]);
+}
+
+#[test]
+fn task_refusals_have_codes() {
+    let folder = Folder::new();
+    folder.ok("task new task.toml");
+    let refusals = [
+        ("task new task.toml", 5, "exists already"),
+        ("task new a.toml --bits 1", 3, "1"),
+        ("task new a.toml --tensor update:f32", 2, ""),
+        ("task new a.toml --tensor update:i8:3", 3, "update"),
+        ("task new a.toml --from task.toml", 2, "extension"),
+        ("task new a.toml --from none.npy", 5, "none.npy"),
+        ("task check none.toml --members 3", 5, "none.toml"),
+        ("task sample task.toml --out update.txt", 2, "extension"),
+    ];
+    for (words, code, part) in refusals {
+        folder.run(words).assert_error(code, part);
+    }
+    folder.write(
+        "typo.toml",
+        &folder.read("task.toml").replace("dropout", "drop_out"),
+    );
+    folder
+        .run("task show typo.toml")
+        .assert_error(2, "unknown field `drop_out`");
+}
+
+#[test]
+fn plan_prints_the_lines_for_small_cohorts() {
+    let folder = Folder::new();
+    let lines = [
+        (
+            7,
+            1,
+            1,
+            0,
+            "ok: q=5 t=5, tolerates 1 drop-out even if 1 corrupt member refuses",
+        ),
+        (
+            5,
+            1,
+            1,
+            0,
+            "warning: tolerates 1 drop-out, but one corrupt member that refuses ends the round",
+        ),
+        (3, 1, 0, 0, "warning: all 3 members must answer"),
+        (
+            3,
+            1,
+            1,
+            3,
+            "refused: n=3 c=1 d=1: needs c + 2d < n; lower the tolerance to 0",
+        ),
+        (
+            2,
+            0,
+            0,
+            3,
+            "refused: 2 members: the sum would tell each the other's input",
+        ),
+        (1, 0, 0, 3, "refused: 1 member: the sum would be its input"),
+        (0, 0, 0, 3, "refused: 0 members: there is nothing to sum"),
+    ];
+    for (members, corrupt, dropout, code, line) in lines {
+        let words = format!("plan --members {members} --corrupt {corrupt} --dropout {dropout}");
+        let ran = folder.run(&words);
+        assert_eq!(ran.code, code, "{words}");
+        assert_eq!(
+            ran.out.lines().filter(|found| *found == line).count(),
+            1,
+            "{words}: {}",
+            ran.out
+        );
+        let ran = folder.run(&format!("{words} --json"));
+        let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(json["verdict"], line);
+    }
+}
+
+#[test]
+fn plan_derives_the_numbers_of_the_rules() {
+    let folder = Folder::new();
+    for (members, corrupt, dropout, numbers) in [
+        (1000, "0.1", "0.1", [66, 31, 16, 145, 94]),
+        (1000, "0.05", "0.05", [42, 20, 10, 53, 36]),
+        (1000, "0.1", "0.3", [136, 45, 24, 1000, 551]),
+        (10_000, "0.2", "0.1", [0, 0, 0, 1201, 769]),
+    ] {
+        let plan = folder.json(&format!(
+            "plan --members {members} --corrupt {corrupt} --dropout {dropout}"
+        ));
+        let found =
+            ["k", "t", "h", "m", "q"].map(|name| plan["parameters"][name].as_u64().unwrap());
+        for (found, wanted) in found
+            .into_iter()
+            .zip(numbers)
+            .filter(|(_, wanted)| *wanted > 0)
+        {
+            assert_eq!(found, wanted, "n={members} c={corrupt} d={dropout}");
+        }
+        assert_eq!(plan["graph"], "ring");
+    }
+    folder
+        .run("plan --members 1000 --graph 68 --json")
+        .assert_error(3, "no round can have these numbers");
+    folder
+        .run("plan --members 10 --rounds 0")
+        .assert_error(2, "--rounds is 0");
+    assert_eq!(folder.run("plan --members -1").code, 2);
+    assert_eq!(folder.run("plan --members 10 --corrupt 1.5").code, 2);
+}
+
+#[test]
+fn output_to_a_closed_pipe_is_no_error() {
+    let folder = Folder::new();
+    let mut child = folder
+        .command("plan --members 12")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn nothing_has_terminal_codes_when_nobody_watches() {
+    let folder = Folder::new();
+    for words in [
+        "--help",
+        "plan --help",
+        "plan --members 12",
+        "plan",
+        "keygen --out a.key",
+    ] {
+        let ran = folder.run(words);
+        assert!(
+            !ran.out.contains('\x1b') && !ran.err.contains('\x1b'),
+            "{words}"
+        );
+    }
+}
