@@ -118,6 +118,7 @@ impl Label {
     ///
     /// Parts are fixed-length or carry their own length, so the whole is injective for a given label
     /// (`spec/protocol.md`, "Labels").
+    // spec: [label.prefix]
     pub fn prefix(self, parts: &[&[u8]]) -> Vec<u8> {
         let text = self.text().as_bytes();
         let mut bytes = vec![u8::try_from(text.len()).unwrap_or(u8::MAX)];

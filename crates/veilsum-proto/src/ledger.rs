@@ -72,6 +72,7 @@ pub enum Entry {
 ///
 /// [`Ledger::record`] returns only when the entry survives a crash. A ledger that is missing, older than it was, or cannot be
 /// written must fail; the member then refuses to act.
+// spec: [ledger.durable]
 pub trait Ledger {
     /// Everything recorded so far.
     ///

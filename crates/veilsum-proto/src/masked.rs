@@ -30,6 +30,7 @@ pub struct MaskedUpdate(Blocks);
 
 impl MaskedUpdate {
     /// Puts all masks on a contribution, in place.
+    // spec: [mask.keystream]
     pub(crate) fn mask(contribution: Contribution, masks: &[Mask], threads: Threads) -> Self {
         let mut blocks = contribution.into_blocks();
         apply_masks(&mut blocks, masks, threads);

@@ -20,6 +20,7 @@ pub struct Tree {
 
 impl Tree {
     /// Builds the tree over `leaves`, padded with [`empty_leaf`] to a power of two.
+    // spec: [merkle.tree]
     pub fn new(mut leaves: Vec<Hash>) -> Self {
         leaves.resize(leaves.len().next_power_of_two(), empty_leaf());
         let mut levels = vec![leaves];

@@ -302,6 +302,7 @@ pub fn second_sid(sid: &Sid, shared: &Bitmap) -> Sid2 {
 }
 
 /// Digest of a survivor set under its second session, as a ledger records it.
+// spec: [session.survivors]
 pub fn survivors_digest(sid2: &Sid2, survivors: &Bitmap) -> SurvivorsDigest {
     SurvivorsDigest(
         Label::Survivors

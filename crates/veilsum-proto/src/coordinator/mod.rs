@@ -124,6 +124,7 @@ impl Coordinator {
     /// # Errors
     ///
     /// [`Fault`] blaming `from`; nothing of a blamed message counts, except good shares beside a bad one.
+    // spec: [message.fault]
     pub fn receive(&mut self, from: Slot, message: &Message) -> Result<(), Fault> {
         let outcome = match self {
             Self::Advertise(phase) => phase.receive(from, message),
@@ -320,6 +321,7 @@ fn wrong(message: &Message, phase: PhaseName) -> FaultKind {
 }
 
 /// Keeps a sender's first message of a phase; the same again is nothing new, another one is a fault.
+// spec: [message.second]
 fn keep_first<T: PartialEq>(
     kept: &mut BTreeMap<Slot, T>,
     from: Slot,
@@ -337,6 +339,7 @@ fn keep_first<T: PartialEq>(
 }
 
 /// Refuses a message that names another sender than the channel does.
+// spec: [message.sender]
 fn check_sender(from: Slot, named: Slot) -> Result<(), FaultKind> {
     if from == named {
         Ok(())

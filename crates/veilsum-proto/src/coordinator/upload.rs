@@ -36,7 +36,7 @@ impl UploadPhase {
     }
 
     /// A header: who will upload what, under which session, signed. The vector may be streamed once it stands.
-    // spec: [upload.header]
+    // spec: [upload.signed-header]
     pub(super) fn receive(&mut self, from: Slot, message: &Message) -> Result<(), FaultKind> {
         let Body::UploadHeader(header) = &message.body else {
             return Err(wrong(message, PhaseName::Upload));

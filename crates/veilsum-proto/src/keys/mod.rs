@@ -22,6 +22,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 /// A derived key. Boxed: a move leaves no copy behind.
+// spec: [key.memory]
 type Derived = Box<Zeroizing<[u8; 32]>>;
 
 /// HKDF-SHA-256 without salt; the info is the label with its parts.

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 pub struct PairSeed(Derived);
 
 impl PairSeed {
+    // spec: [key.pair]
     pub(super) fn derive(agreed: &Agreed, sid: &Sid, one: Slot, other: Slot) -> Self {
         let (low, high) = ordered(one, other);
         Self(derive(
@@ -35,6 +36,7 @@ impl PairSeed {
     }
 
     /// Hash by which each end states the seed in its Share.
+    // spec: [key.pair-hash]
     pub fn hash(&self, sid: &Sid, one: Slot, other: Slot) -> Hash {
         let (low, high) = ordered(one, other);
         Label::PairSeedHash.hash(&[sid.as_bytes(), &low, &high, self.0.as_slice()])

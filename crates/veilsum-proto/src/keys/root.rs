@@ -21,6 +21,7 @@ pub struct RootSeed {
 
 impl RootSeed {
     /// Draws a fresh root seed, uniform in the sharing field.
+    // spec: [key.uniform]
     pub fn random(
         task: &TaskDigest,
         round: Round,

@@ -16,6 +16,7 @@ pub struct SelfSeed(Secret);
 
 impl SelfSeed {
     /// Draws a fresh self seed, uniform in the sharing field and independent of everything else.
+    // spec: [key.uniform]
     pub fn random(rng: &mut dyn CryptoRng) -> Self {
         Self(Secret::random(&mut &mut *rng))
     }
@@ -31,6 +32,7 @@ impl SelfSeed {
     }
 
     /// Commitment in the advert.
+    // spec: [key.commitment]
     pub fn commitment(
         &self,
         task: &TaskDigest,

@@ -161,6 +161,7 @@ impl Member {
                 max: context.task.max_attempts(),
             });
         }
+        // spec: [open.slot]
         let slot = context
             .roster
             .slot_of(&identity.public())
@@ -209,6 +210,7 @@ impl Member {
         };
         let context = &self.me.context;
         may_join(context, &self.me.floors, ledger)?;
+        // spec: [advertise.record]
         ledger.record(Entry::Advert {
             task: context.task_digest,
             roster: context.roster.digest(),

@@ -86,6 +86,7 @@ pub struct DeliveredShare {
 }
 
 /// Member to coordinator, once per session: it holds its neighbours' shares, except over the edges it cuts.
+// spec: [accept.no-secret]
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Accept {
     /// Session.
