@@ -4,10 +4,13 @@
 
 mod args;
 mod commands;
+mod config;
 mod exit;
 mod files;
 mod output;
+mod progress;
 mod random;
+mod runtime;
 mod simulate;
 mod table;
 
@@ -35,5 +38,7 @@ fn run(command: &Command, output: Output) -> Outcome {
         Command::Task(args) => commands::task::run(&args.command, output),
         Command::Simulate(args) => simulate::run(args, output),
         Command::Plan(args) => commands::plan::run(args, output),
+        Command::Serve(args) => commands::serve::run(args, output),
+        Command::Join(args) => commands::join::run(args, output),
     }
 }

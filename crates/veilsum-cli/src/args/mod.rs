@@ -1,8 +1,10 @@
 //! The command line: one file per command, each with its examples.
 
+pub mod join;
 pub mod keygen;
 pub mod plan;
 pub mod roster;
+pub mod serve;
 pub mod task;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +31,8 @@ pub enum Command {
     Roster(roster::Roster),
     Task(task::Task),
     Plan(plan::Plan),
+    Serve(serve::Serve),
+    Join(Box<join::Join>),
     Simulate(crate::simulate::SimulateArgs),
 }
 

@@ -1,6 +1,8 @@
 //! What the commands do: one file per command.
 
+pub mod join;
 pub mod keygen;
 pub mod plan;
 pub mod roster;
+pub mod serve;
 pub mod task;

@@ -5,6 +5,8 @@ mod new;
 mod sample;
 mod text;
 
+pub use new::tensor_file;
+
 use crate::args::task::{Command, Show};
 use crate::exit::Outcome;
 use crate::files;

@@ -1,0 +1,235 @@
+//! What the member brings to a round, and where the result goes.
+
+use super::lines::Printer;
+use super::source::Source;
+use super::standing::Standing;
+use crate::args::join::{Format, Join};
+use crate::commands::task::tensor_file;
+use crate::exit::Failure;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use veilsum_client::{Contributor, Event, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
+use veilsum_encode::{Encoding, Tensors, Update};
+use veilsum_proto::ids::{Round, TaskDigest};
+
+/// Reads or makes updates, writes results.
+pub(super) struct Contribution {
+    source: Source,
+    weight: u32,
+    result: ResultFile,
+    standing: Arc<Standing>,
+    printer: Arc<Printer>,
+    /// The round that the member is in, of each task.
+    joined: BTreeMap<TaskDigest, RoundInfo>,
+}
+
+impl Contribution {
+    pub(super) fn new(
+        source: Source,
+        weight: u32,
+        result: ResultFile,
+        standing: Arc<Standing>,
+        printer: Arc<Printer>,
+    ) -> Self {
+        Self {
+            source,
+            weight,
+            result,
+            standing,
+            printer,
+            joined: BTreeMap::new(),
+        }
+    }
+
+    fn make(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
+        let (tensors, weight) = self.source.update(info, &self.standing)?;
+        let weight = weight.unwrap_or(self.weight);
+        let most = info.task.max_weight();
+        if !(1..=most).contains(&weight) {
+            return Err(Failure::refused(format_args!(
+                "weight is {weight}, the task takes 1 to {most}"
+            ))
+            .hint("choose another --weight, or have the task take larger ones (max_weight)"));
+        }
+        // the check wipes its copy
+        Update::new(info.task.manifest(), tensors.clone()).map_err(|error| {
+            Failure::refused(format_args!("the update does not fit the task: {error}"))
+        })?;
+        Ok(LocalUpdate { tensors, weight })
+    }
+
+    /// The round that a result or an abort is of, if this member joined it.
+    fn leave(&mut self, task: &TaskDigest, round: Round) -> Option<RoundInfo> {
+        self.joined.get(task).filter(|info| info.round == round)?;
+        self.joined.remove(task)
+    }
+
+    fn write(&self, info: &RoundInfo, result: &MemberResult) -> Result<PathBuf, Failure> {
+        let path = self.result.path(info.round);
+        let write = |tensors: &Tensors| {
+            veilsum_learn::files::write(&path, tensors).map_err(|error| tensor_file(&error))
+        };
+        match info.plan.encoding() {
+            Encoding::Float(_) => write(&result.mean)?,
+            // integers are not rotated: no seed is used
+            Encoding::Integer { .. } => {
+                write(
+                    &result
+                        .sum
+                        .sum(&info.plan, &[0; 32])
+                        .map_err(Failure::failed)?,
+                )?;
+            }
+        }
+        Ok(path)
+    }
+}
+
+impl Contributor for Contribution {
+    fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, veilsum_client::Failure> {
+        self.printer.doing(format!(
+            "{} round {}: making the update",
+            info.task.name(),
+            info.round
+        ));
+        match self.make(info) {
+            Ok(update) => {
+                self.joined.insert(info.task.digest(), info.clone());
+                Ok(update)
+            }
+            Err(failure) => {
+                let text = failure.to_string();
+                self.standing.fail(failure);
+                Err(text.into())
+            }
+        }
+    }
+
+    fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {
+        let Some(info) = self.leave(&result.task, result.round) else {
+            return ControlFlow::Continue(());
+        };
+        let file = match self.write(&info, result) {
+            Ok(file) => file,
+            Err(failure) => {
+                self.standing.fail(failure);
+                return ControlFlow::Break(());
+            }
+        };
+        self.printer.result(&Event::Result {
+            task: info.task.name().to_string(),
+            round: result.round,
+            attempt: result.attempt,
+            survivor_ids: result.survivors.clone(),
+            weight_sum: result.weight_sum,
+            sum_sha256: hex::encode(result.sum_sha256),
+            file: Some(file),
+        });
+        flow(self.standing.with_sum())
+    }
+
+    fn aborted(&mut self, abort: &RoundAbort) -> ControlFlow<()> {
+        let Some(info) = self
+            .joined
+            .get(&abort.task)
+            .filter(|info| info.round == abort.round)
+        else {
+            return ControlFlow::Continue(());
+        };
+        let more = abort.attempt.0 + 1 < info.task.max_attempts();
+        if more && RETRIED.contains(&abort.reason.as_str()) {
+            return ControlFlow::Continue(());
+        }
+        self.joined.remove(&abort.task);
+        flow(self.standing.without_sum())
+    }
+}
+
+/// Where results are written.
+#[derive(Clone, Debug)]
+pub(super) struct ResultFile(PathBuf);
+
+impl ResultFile {
+    pub(super) fn of(args: &Join) -> Self {
+        Self(match (&args.result, &args.update) {
+            (Some(result), _) => result.clone(),
+            (None, Some(update)) => beside(update),
+            (None, None) => PathBuf::from(match args.format {
+                Format::Safetensors => "result.safetensors",
+                Format::Npy => "result.npy",
+            }),
+        })
+    }
+
+    fn path(&self, round: Round) -> PathBuf {
+        match self.0.to_str() {
+            Some(text) => PathBuf::from(text.replace("{round}", &round.to_string())),
+            None => self.0.clone(),
+        }
+    }
+}
+
+/// `alice.npy` becomes `alice-mean.npy`.
+fn beside(update: &Path) -> PathBuf {
+    let mut name = update.file_stem().unwrap_or_default().to_owned();
+    name.push("-mean");
+    if let Some(extension) = update.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    update.with_file_name(name)
+}
+
+fn flow(over: bool) -> ControlFlow<()> {
+    if over {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
+    }
+}
+
+/// Reasons after which the coordinator opens another attempt, if the task has one left.
+const RETRIED: [&str; 3] = ["too_few_adverts", "too_few_shares", "too_few_updates"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veilsum_proto::abort::Abort;
+    use veilsum_proto::ids::Slot;
+    use veilsum_proto::session::SetError;
+
+    #[test]
+    fn result_stands_beside_the_update() {
+        assert_eq!(
+            beside(Path::new("a/alice.npy")),
+            Path::new("a/alice-mean.npy")
+        );
+        let numbered = ResultFile(PathBuf::from("r{round}.safetensors"));
+        assert_eq!(numbered.path(Round(7)), Path::new("r7.safetensors"));
+    }
+
+    #[test]
+    fn retried_reasons_are_those_of_the_protocol() {
+        let set = || SetError::WithoutMe {
+            set: "S",
+            slot: Slot(0),
+        };
+        let aborts = [
+            Abort::Advertise(set()),
+            Abort::Share(set()),
+            Abort::Upload(set()),
+            Abort::BelowQuorum { got: 1, want: 2 },
+            Abort::Shutdown,
+            Abort::Restarted,
+        ];
+        for abort in aborts {
+            assert_eq!(
+                RETRIED.contains(&abort.kind()),
+                abort.may_retry(),
+                "{abort}"
+            );
+        }
+    }
+}

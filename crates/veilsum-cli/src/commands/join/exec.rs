@@ -1,0 +1,198 @@
+//! `--exec`: a trainer in any language, for which a round is two files.
+
+use super::source::read;
+use super::standing::Standing;
+use crate::args::join::Format;
+use crate::exit::{Failure, Kind};
+use crate::files::{self, Existing, Readers};
+use std::io::stderr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+use tempfile::TempDir;
+use veilsum_client::RoundInfo;
+use veilsum_encode::Tensors;
+use veilsum_learn::Model;
+
+/// Runs the command once a round, in a folder that only this user can read.
+pub(super) struct Trainer {
+    command: String,
+    extension: &'static str,
+    folder: TempDir,
+}
+
+impl Trainer {
+    pub(super) fn new(command: &str, format: Format) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new().prefix("veilsum-join-").tempdir();
+        Ok(Self {
+            command: command.to_owned(),
+            extension: match format {
+                Format::Safetensors => "safetensors",
+                Format::Npy => "npy",
+            },
+            folder: folder.map_err(|error| Failure::io(&std::env::temp_dir(), &error))?,
+        })
+    }
+
+    pub(super) fn train(
+        &self,
+        info: &RoundInfo,
+        standing: &Standing,
+    ) -> Result<(Tensors, Option<u32>), Failure> {
+        let model = self.folder.path().join(format!("model.{}", self.extension));
+        let update = self
+            .folder
+            .path()
+            .join(format!("update.{}", self.extension));
+        let weight = self.folder.path().join("weight");
+        for stale in [&model, &update, &weight] {
+            remove(stale)?;
+        }
+        let round = info.round.to_string();
+        let mut values = vec![
+            ("UPDATE", text(&update)),
+            ("WEIGHT", text(&weight)),
+            ("ROUND", round),
+            ("TASK", info.task.name().to_string()),
+        ];
+        if let Some(bytes) = &info.model {
+            write_model(&model, bytes, self.extension)?;
+            values.push(("MODEL", text(&model)));
+        }
+        self.run(&values, standing)?;
+        let tensors = read(&update).map_err(|failure| {
+            failure.hint(
+                "--exec has to write its update to the file that VEILSUM_UPDATE or {update} names",
+            )
+        })?;
+        Ok((tensors, read_weight(&weight)?))
+    }
+
+    fn run(&self, values: &[(&str, String)], standing: &Standing) -> Result<(), Failure> {
+        let mut script = self.command.clone();
+        let mut command = Command::new("sh");
+        for name in ["MODEL", "UPDATE", "WEIGHT", "ROUND", "TASK"] {
+            let placeholder = format!("{{{}}}", name.to_lowercase());
+            let value = values
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| value);
+            match value {
+                Some(value) => {
+                    script = script.replace(&placeholder, &quoted(value));
+                    command.env(format!("VEILSUM_{name}"), value);
+                }
+                None if script.contains(&placeholder) => {
+                    return Err(Failure::usage(format_args!(
+                        "--exec asks for {placeholder}, and the task has no model"
+                    ))
+                    .hint("leave it out, or have the coordinator configure a model"));
+                }
+                None => {
+                    command.env_remove(format!("VEILSUM_{name}"));
+                }
+            }
+        }
+        // standard output is for results
+        command
+            .arg("-c")
+            .arg(&script)
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(stderr()));
+        let child = command
+            .spawn()
+            .map_err(|error| Failure::failed(format_args!("--exec cannot be run: {error}")))?;
+        let status = wait(child, standing)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Failure::failed(format_args!("--exec ended with {status}"))
+            .hint("its own output above says why; nothing was contributed to this round"))
+    }
+}
+
+/// Waits for the trainer, and ends it when the command is ending.
+fn wait(mut child: Child, standing: &Standing) -> Result<ExitStatus, Failure> {
+    loop {
+        let ended = child
+            .try_wait()
+            .map_err(|error| Failure::failed(format_args!("--exec is lost: {error}")))?;
+        if let Some(status) = ended {
+            return Ok(status);
+        }
+        if standing.is_failed() {
+            // both fail only for a child that is gone
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Failure::new(
+                Kind::Interrupted,
+                "stopped while --exec was running",
+            ));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Writes the model that the coordinator sent as a file of the trainer's kind.
+fn write_model(path: &Path, bytes: &[u8], extension: &str) -> Result<(), Failure> {
+    if extension == "safetensors" {
+        return files::write(path, bytes, Readers::Owner, Existing::Replace);
+    }
+    let model = Model::from_bytes(bytes).map_err(|error| {
+        Failure::failed(format_args!(
+            "the coordinator's model cannot be read: {error}"
+        ))
+    })?;
+    veilsum_learn::files::write(path, model.tensors()).map_err(|error| {
+        Failure::usage(error).hint("a model of several tensors needs --format safetensors")
+    })
+}
+
+fn read_weight(path: &Path) -> Result<Option<u32>, Failure> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::io(path, &error)),
+    };
+    text.trim().parse().map(Some).map_err(|_| {
+        Failure::usage(format_args!(
+            "--exec wrote the weight {:?}, wanted a whole number",
+            text.trim()
+        ))
+    })
+}
+
+fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::io(path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// For the shell: in single quotes, each single quote inside replaced by `'\''`.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_survive_the_shell() {
+        for value in ["plain", "with space", "it's", "$HOME `x` \"y\" \\"] {
+            let out = Command::new("sh")
+                .arg("-c")
+                .arg(format!("printf %s {}", quoted(value)))
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(out.stdout).unwrap(), value);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What a member prints: one line an event.
+
+use crate::output::Output;
+use crate::progress::Progress;
+use std::fmt;
+use veilsum_client::Event;
+
+/// Prints events. None of them holds a value of the update.
+pub(super) struct Printer {
+    output: Output,
+    progress: Progress,
+}
+
+impl Printer {
+    pub(super) fn new(output: Output) -> Self {
+        Self {
+            output,
+            progress: Progress::new(output),
+        }
+    }
+
+    /// Says what is being done, to somebody who watches.
+    pub(super) fn doing(&self, what: String) {
+        self.progress.doing(what);
+    }
+
+    /// Prints an event of the client; its results wait for [`Printer::result`], which knows the file.
+    pub(super) fn event(&self, event: &Event) {
+        match event {
+            Event::Result { .. } => {}
+            Event::Uploading { sent, total, .. } => {
+                self.progress.bytes(*sent, *total);
+                if self.output.is_json() {
+                    self.progress.print_json(event);
+                }
+            }
+            Event::Sending { .. } if !self.output.is_json() => {}
+            Event::Phase {
+                task, round, phase, ..
+            } => {
+                self.progress
+                    .doing(format!("{task} round {round}: {phase}"));
+                self.line(event);
+            }
+            _ => self.line(event),
+        }
+    }
+
+    /// Prints a result that is written.
+    pub(super) fn result(&self, event: &Event) {
+        self.line(event);
+    }
+
+    pub(super) fn finish(&self) {
+        self.progress.finish();
+    }
+
+    fn line(&self, event: &Event) {
+        match self.output {
+            Output::Json => self.progress.print_json(event),
+            Output::Text => self.progress.print(&InWords(event)),
+        }
+    }
+}
+
+struct InWords<'a>(&'a Event);
+
+impl fmt::Display for InWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Event::Connected { address } => write!(f, "connected to {address}"),
+            Event::Phase {
+                task, round, phase, ..
+            } => write!(f, "{task} round {round}: {phase}"),
+            Event::Sending { message, .. } => write!(f, "sending {message}"),
+            Event::Uploading { sent, total, .. } => write!(f, "uploading, {sent} of {total} bytes"),
+            Event::Saturated {
+                count,
+                clipped,
+                clipped_norm,
+                coordinates,
+                ..
+            } => {
+                write!(
+                    f,
+                    "the update was cut: {count} of {coordinates} coordinates beyond the range"
+                )?;
+                if *clipped > 0 {
+                    write!(f, ", {clipped} clipped")?;
+                }
+                match clipped_norm {
+                    Some(norm) => write!(f, ", norm {norm:.4} before clipping"),
+                    None => Ok(()),
+                }
+            }
+            Event::Refused { kind, text } => write!(f, "refused, {kind}: {text}"),
+            Event::Fault { kind, text } => {
+                write!(f, "the coordinator found a fault, {kind}: {text}")
+            }
+            Event::Result {
+                task,
+                round,
+                survivor_ids,
+                weight_sum,
+                file,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{task} round {round}: sum of {} members, weight {weight_sum}",
+                    survivor_ids.len()
+                )?;
+                match file {
+                    Some(file) => write!(f, ", written to {}", file.display()),
+                    None => Ok(()),
+                }
+            }
+            Event::Abort {
+                task,
+                round,
+                reason,
+                phase,
+                ..
+            } => {
+                write!(
+                    f,
+                    "{task} round {round}: ended in {phase} without a sum: {reason}"
+                )
+            }
+            Event::Disconnected { reason } => write!(f, "disconnected: {reason}"),
+            Event::Reconnecting { in_ms } => {
+                write!(f, "trying again in {:.1} s", *in_ms as f64 / 1000.0)
+            }
+        }
+    }
+}

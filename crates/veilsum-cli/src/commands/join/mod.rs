@@ -1,0 +1,152 @@
+//! `veilsum join`: a member.
+
+mod contribution;
+mod exec;
+mod lines;
+mod source;
+mod standing;
+
+use crate::args::join::Join;
+use crate::config::member::MemberFile;
+use crate::exit::{Failure, Kind, Outcome};
+use crate::files;
+use crate::output::{self, Output};
+use crate::runtime::{self, Signals};
+use contribution::{Contribution, ResultFile};
+use lines::Printer;
+use source::Source;
+use standing::Standing;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use veilsum_client::{
+    Client, ClientError, Event, FileLedger, FileLedgerError, LedgerFiles, MemberConfig, Policy,
+    stop_pair,
+};
+use veilsum_math::Threads;
+
+/// Runs the command.
+pub fn run(args: &Join, output: Output) -> Outcome {
+    if args.print_example {
+        output::print(&MemberFile::example().trim_end());
+        return Ok(());
+    }
+    let Some(path) = args.config.as_deref().filter(|_| !args.print_policy) else {
+        return print_policy(args.authority.as_deref());
+    };
+    let source = Source::of(args)?;
+    let (config, ledger) = member(args, path)?;
+    let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
+    runtime::start()?.block_on(join(args, client, source, output))
+}
+
+fn print_policy(authority: Option<&str>) -> Outcome {
+    let mut policy = Policy::example().trim_end().to_owned();
+    if let Some(given) = authority {
+        policy = policy.replace(&"0".repeat(64), &files::public_key(given)?.to_string());
+    }
+    output::print(&policy);
+    Ok(())
+}
+
+fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failure> {
+    let file = MemberFile::read(path)?;
+    let policy = policy(&file.policy)?;
+    let roster = files::signed_roster(&file.roster, &policy.authority)?;
+    let identity = files::identity(args.key.as_ref().unwrap_or(&file.key))?;
+    let coordinator = args.coordinator.clone().unwrap_or(file.coordinator);
+    let mut config = MemberConfig::new(coordinator, Arc::new(identity), Arc::new(roster), policy);
+    config.limits = file.limits.limits();
+    config.backoff = file.reconnect.backoff();
+    if file.one_thread {
+        config.threads = Threads::One;
+    }
+    let mut ledger = LedgerFiles::new(args.ledger.as_ref().unwrap_or(&file.ledger));
+    if let Some(mark) = &file.second_mark {
+        ledger = ledger.second_mark(mark);
+    }
+    let ledger = if args.new_ledger {
+        ledger.create()
+    } else {
+        ledger.open()
+    };
+    Ok((config, ledger.map_err(|error| ledger_error(&error))?))
+}
+
+fn policy(path: &Path) -> Result<Policy, Failure> {
+    let text = files::read_text(path).map_err(|failure| {
+        failure.hint("veilsum join --print-policy --authority authority.pub > policy.toml")
+    })?;
+    Policy::from_toml(&text).map_err(|error| {
+        Failure::usage(error)
+            .in_file(path)
+            .hint("veilsum join --print-policy prints a policy with every key explained")
+    })
+}
+
+async fn join(args: &Join, mut client: Client, source: Source, output: Output) -> Outcome {
+    let mut signals = Signals::listen()?;
+    let (handle, stop) = stop_pair();
+    let standing = Arc::new(Standing::new(handle, args.rounds));
+    let printer = Arc::new(Printer::new(output));
+    let result = ResultFile::of(args);
+    let contribution = Contribution::new(
+        source,
+        args.weight,
+        result,
+        standing.clone(),
+        printer.clone(),
+    );
+    let (watched, events) = (standing.clone(), printer.clone());
+    let observer = move |event: &Event| {
+        watched.see(event);
+        events.event(event);
+    };
+    let give_up = standing.out_of_reach(args.give_up_after.map(|time| time.0));
+    let mut running = std::pin::pin!(client.run(contribution, observer, stop));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = signals.asked() => {
+            standing.interrupted();
+            ending(running).await
+        }
+        () = give_up => ending(running).await,
+    };
+    printer.finish();
+    standing.outcome(ended.map_err(|error| client_error(&error)))
+}
+
+/// Lets a client that was asked to stop say its goodbyes, for a moment.
+async fn ending(running: impl Future<Output = Result<(), ClientError>>) -> Result<(), ClientError> {
+    tokio::time::timeout(Duration::from_secs(5), running)
+        .await
+        .unwrap_or(Ok(()))
+}
+
+fn client_error(error: &ClientError) -> Failure {
+    match error {
+        ClientError::Authority { .. }
+        | ClientError::NotOnOwnRoster { .. }
+        | ClientError::NotOnRoster
+        | ClientError::Roster(_)
+        | ClientError::Policy(_)
+        | ClientError::Ledger(_)
+        | ClientError::Replaced => Failure::refused(error),
+        ClientError::Connect(_) | ClientError::Bind(_) => Failure::new(Kind::Network, error),
+        ClientError::Randomness(_)
+        | ClientError::Thread(_)
+        | ClientError::ContributorPanicked
+        | ClientError::Panicked(_) => Failure::failed(error),
+    }
+}
+
+fn ledger_error(error: &FileLedgerError) -> Failure {
+    match error {
+        FileLedgerError::NotCreated { .. } => Failure::refused(error)
+            .hint("for a key that never joined a round: add --new-ledger, once"),
+        FileLedgerError::Exists { .. } => Failure::refused(error)
+            .hint("leave --new-ledger out to go on with the ledger that is there"),
+        FileLedgerError::Io { .. } => Failure::new(Kind::Io, error),
+        _ => Failure::refused(error),
+    }
+}

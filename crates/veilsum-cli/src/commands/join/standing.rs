@@ -1,0 +1,143 @@
+//! How far the member has come, and what its command will end with.
+
+use crate::exit::{Failure, Kind, Outcome};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use veilsum_client::{Event, StopHandle};
+
+/// Shared by the contributor's thread, the observer and the command.
+pub(super) struct Standing {
+    stop: StopHandle,
+    /// Rounds to take part in; 0 until stopped.
+    wanted: u64,
+    state: Mutex<State>,
+}
+
+struct State {
+    with_sum: u64,
+    without_sum: u64,
+    failure: Option<Failure>,
+    /// Since when the coordinator is out of reach.
+    unreached: Option<Instant>,
+    last_reason: String,
+}
+
+impl Standing {
+    pub(super) fn new(stop: StopHandle, wanted: u64) -> Self {
+        let state = State {
+            with_sum: 0,
+            without_sum: 0,
+            failure: None,
+            unreached: Some(Instant::now()),
+            last_reason: "no answer".to_owned(),
+        };
+        Self {
+            stop,
+            wanted,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// Takes note of an event.
+    pub(super) fn see(&self, event: &Event) {
+        let mut state = self.state();
+        match event {
+            Event::Connected { .. } => state.unreached = None,
+            Event::Disconnected { reason } => {
+                state.unreached.get_or_insert_with(Instant::now);
+                state.last_reason.clone_from(reason);
+            }
+            // the same file would meet the same answer in every round
+            Event::Refused { kind, text } if kind == "update_used" => {
+                drop(state);
+                self.fail(Failure::refused(text).hint(
+                    "make a new update for each round (--exec), or say reuse_update = true in the policy if it is public",
+                ));
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the command with this, unless something else came first.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.state().failure.get_or_insert(failure);
+        self.stop.stop();
+    }
+
+    pub(super) fn interrupted(&self) {
+        match self.wanted {
+            0 => self.stop.stop(),
+            _ => self.fail(Failure::new(
+                Kind::Interrupted,
+                "stopped before the result was there",
+            )),
+        }
+    }
+
+    /// Whether the command is ending.
+    pub(super) fn is_failed(&self) -> bool {
+        self.state().failure.is_some()
+    }
+
+    /// Counts a round with a sum; whether it was the last.
+    pub(super) fn with_sum(&self) -> bool {
+        self.state().with_sum += 1;
+        self.is_enough()
+    }
+
+    /// Counts a round that ended without a sum; whether it was the last.
+    pub(super) fn without_sum(&self) -> bool {
+        self.state().without_sum += 1;
+        self.is_enough()
+    }
+
+    /// Returns once the coordinator was out of reach for so long; never without a limit.
+    pub(super) async fn out_of_reach(&self, limit: Option<Duration>) {
+        let Some(limit) = limit else {
+            return std::future::pending().await;
+        };
+        loop {
+            tokio::time::sleep(limit.min(Duration::from_millis(100))).await;
+            let state = self.state();
+            if state
+                .unreached
+                .is_some_and(|since| since.elapsed() >= limit)
+            {
+                let error = format!(
+                    "coordinator was out of reach for {limit:?}: {}",
+                    state.last_reason
+                );
+                drop(state);
+                let hint = "check `coordinator` in the configuration, and that it is running";
+                return self.fail(Failure::new(Kind::Network, error).hint(hint));
+            }
+        }
+    }
+
+    /// What the command ends with.
+    pub(super) fn outcome(&self, ended: Outcome) -> Outcome {
+        let mut state = self.state();
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        ended?;
+        match (state.without_sum, state.with_sum) {
+            (0, _) => Ok(()),
+            (without, with) => Err(Failure::new(
+                Kind::Aborted,
+                format_args!("{without} of {} rounds ended without a sum", without + with),
+            )
+            .hint("the lines `abort` say in which phase and why; the next round starts afresh")),
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        let state = self.state();
+        self.wanted > 0 && state.with_sum + state.without_sum >= self.wanted
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // every change is one assignment
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,127 @@
+//! What becomes of a sum at the coordinator: files, the next model, a line.
+
+use super::learner::Learner;
+use super::lines::{Printer, ResultLine, Vanished};
+use crate::exit::Failure;
+use bytes::Bytes;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use veilsum_encode::{Encoding, Tensors};
+use veilsum_proto::ids::Round;
+use veilsum_server::{RoundAbort, RoundResult, TaskHook};
+
+/// Writes the results of one task. What cannot be written is told and does not stop the rounds: members have the sum.
+pub(super) struct Publisher {
+    results: PathBuf,
+    learner: Option<Learner>,
+    printer: Arc<Printer>,
+    failed: Arc<AtomicU64>,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        results: &Path,
+        learner: Option<Learner>,
+        printer: Arc<Printer>,
+        failed: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            results: results.to_owned(),
+            learner,
+            printer,
+            failed,
+        }
+    }
+
+    fn write(&self, result: &RoundResult<'_>, tensors: &Tensors) -> Option<PathBuf> {
+        let file = self
+            .results
+            .join(format!("{}-r{}.safetensors", result.name, result.round));
+        match veilsum_learn::files::write(&file, tensors) {
+            Ok(()) => Some(file),
+            Err(error) => {
+                self.printer.warn(&format_args!(
+                    "result of round {} is not written: {error}",
+                    result.round
+                ));
+                None
+            }
+        }
+    }
+
+    fn learn(&mut self, round: Round, mean: &Tensors) -> Option<PathBuf> {
+        match self.learner.as_mut()?.step(mean) {
+            Ok(file) => Some(file.to_owned()),
+            Err(failure) => {
+                self.printer
+                    .warn(&format_args!("model after round {round}: {failure}"));
+                None
+            }
+        }
+    }
+}
+
+impl TaskHook for Publisher {
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        self.learner
+            .as_ref()
+            .map(|learner| Bytes::copy_from_slice(learner.bytes()))
+    }
+
+    fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
+        let (file, model) = match decoded(result) {
+            Ok((shown, mean)) => (self.write(result, &shown), self.learn(result.round, &mean)),
+            Err(failure) => {
+                self.printer
+                    .warn(&format_args!("round {}: {failure}", result.round));
+                (None, None)
+            }
+        };
+        let receipt = self.printer.receipt(result.name, result.round);
+        self.printer.result(&ResultLine {
+            event: "result",
+            task: result.name,
+            round: result.round,
+            attempt: result.attempt,
+            survivor_ids: &result.survivors,
+            weight_sum: result.weight,
+            sum_sha256: hex::encode(result.sum_sha256),
+            file,
+            sum: receipt.as_deref().and_then(packed_sum),
+            receipt,
+            model,
+            vanished: Vanished::list(&result.vanished),
+            upload_bytes: result.upload_bytes,
+            wall_s: result.wall.as_secs_f64(),
+        });
+        ControlFlow::Continue(())
+    }
+
+    fn aborted(&mut self, abort: &RoundAbort) {
+        if !abort.retries {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What is written to the file (the mean, or the sum of an integer task), and the mean.
+fn decoded(result: &RoundResult<'_>) -> Result<(Tensors, Tensors), Failure> {
+    let mean = result.mean().map_err(Failure::failed)?;
+    let context = result.context;
+    let shown = match context.plan.encoding() {
+        Encoding::Float(_) => mean.clone(),
+        Encoding::Integer { .. } => result
+            .integers
+            .sum(&context.plan, &context.rotation_seed())
+            .map_err(Failure::failed)?,
+    };
+    Ok((shown, mean))
+}
+
+/// The packed sum that the service writes beside the receipt.
+fn packed_sum(receipt: &Path) -> Option<PathBuf> {
+    let stem = receipt.file_stem()?.to_string_lossy();
+    Some(receipt.with_file_name(format!("{stem}-sum.bin")))
+}

@@ -1,0 +1,211 @@
+//! What the coordinator prints: one line an event.
+
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::table::bytes;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use veilsum_proto::coordinator::PhaseName;
+use veilsum_proto::ids::{Attempt, Round, Slot};
+use veilsum_proto::roster::Name;
+use veilsum_server::Event;
+
+/// Prints events, and knows who is connected.
+pub(super) struct Printer {
+    output: Output,
+    progress: Progress,
+    connected: watch::Sender<BTreeSet<Slot>>,
+    /// Receipts whose result is not printed yet.
+    receipts: Mutex<BTreeMap<(Name, Round), PathBuf>>,
+}
+
+/// A round with a sum: the event of the service with what the command knows beside it.
+#[derive(Serialize)]
+pub(super) struct ResultLine<'a> {
+    pub(super) event: &'static str,
+    pub(super) task: &'a Name,
+    pub(super) round: Round,
+    pub(super) attempt: Attempt,
+    pub(super) survivor_ids: &'a [Slot],
+    pub(super) weight_sum: u64,
+    pub(super) sum_sha256: String,
+    /// Mean, or sum of an integer task, as .safetensors.
+    pub(super) file: Option<PathBuf>,
+    pub(super) receipt: Option<PathBuf>,
+    /// Packed sum as little-endian limbs.
+    pub(super) sum: Option<PathBuf>,
+    /// Model that the next round starts from.
+    pub(super) model: Option<PathBuf>,
+    pub(super) vanished: Vec<Vanished>,
+    pub(super) upload_bytes: u64,
+    pub(super) wall_s: f64,
+}
+
+/// A member whose answer was missing when a phase closed.
+#[derive(Serialize)]
+pub(super) struct Vanished {
+    id: Slot,
+    phase: &'static str,
+}
+
+impl Vanished {
+    pub(super) fn list(vanished: &[(Slot, PhaseName)]) -> Vec<Self> {
+        let one = |(id, phase): &(Slot, PhaseName)| Self {
+            id: *id,
+            phase: phase.text(),
+        };
+        vanished.iter().map(one).collect()
+    }
+}
+
+impl Printer {
+    pub(super) fn new(output: Output) -> Self {
+        Self {
+            output,
+            progress: Progress::new(output),
+            connected: watch::Sender::default(),
+            receipts: Mutex::default(),
+        }
+    }
+
+    /// Prints an event of the service; results wait for [`Printer::result`].
+    pub(super) fn event(&self, event: &Event) {
+        match event {
+            Event::Connected { id, .. } => self.connected.send_modify(|connected| {
+                connected.insert(*id);
+            }),
+            Event::Disconnected { id, .. } => self.connected.send_modify(|connected| {
+                connected.remove(id);
+            }),
+            Event::Result {
+                task, round, file, ..
+            } => {
+                if let Some(file) = file {
+                    self.receipts().insert((task.clone(), *round), file.clone());
+                }
+                return;
+            }
+            Event::Phase {
+                task, round, phase, ..
+            } => {
+                self.progress
+                    .doing(format!("{task} round {round}: {phase}"));
+            }
+            Event::Listening { .. } => self.progress.doing("waiting for members"),
+            Event::Fault { .. } | Event::Abort { .. } => {}
+        }
+        match self.output {
+            Output::Json => self.progress.print_json(event),
+            Output::Text => self.progress.print(&InWords(event)),
+        }
+    }
+
+    pub(super) fn result(&self, line: &ResultLine<'_>) {
+        match self.output {
+            Output::Json => self.progress.print_json(line),
+            Output::Text => self.progress.print(line),
+        }
+    }
+
+    pub(super) fn warn(&self, text: &impl fmt::Display) {
+        self.progress.warn(text);
+    }
+
+    /// The receipt of a round, once.
+    pub(super) fn receipt(&self, task: &Name, round: Round) -> Option<PathBuf> {
+        self.receipts().remove(&(task.clone(), round))
+    }
+
+    /// Waits until no member is connected.
+    pub(super) async fn everybody_gone(&self) {
+        let mut connected = self.connected.subscribe();
+        // the sender lives as long as this printer
+        let _ = connected.wait_for(BTreeSet::is_empty).await;
+    }
+
+    pub(super) fn finish(&self) {
+        self.progress.finish();
+    }
+
+    fn receipts(&self) -> MutexGuard<'_, BTreeMap<(Name, Round), PathBuf>> {
+        // a map is whole at every moment
+        self.receipts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct InWords<'a>(&'a Event);
+
+impl fmt::Display for InWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Event::Listening { address } => write!(f, "listening on {address}"),
+            Event::Connected { id, name } => write!(f, "{name} (slot {id}) connected"),
+            Event::Disconnected { id, name } => write!(f, "{name} (slot {id}) disconnected"),
+            Event::Phase {
+                task,
+                round,
+                attempt,
+                phase,
+            } => write!(f, "{}: {phase}", Place(task, *round, *attempt)),
+            Event::Fault {
+                id,
+                name,
+                kind,
+                text,
+            } => {
+                write!(f, "fault of {name} (slot {id}), {kind}: {text}")
+            }
+            Event::Result { task, round, .. } => write!(f, "{task} round {round}: result"),
+            Event::Abort {
+                task,
+                round,
+                attempt,
+                phase,
+                text,
+                ..
+            } => write!(
+                f,
+                "{}: ended in {phase} without a sum: {text}",
+                Place(task, *round, *attempt)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for ResultLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: sum of {} members, weight {}, {} uploaded, {:.2} s",
+            Place(self.task, self.round, self.attempt),
+            self.survivor_ids.len(),
+            self.weight_sum,
+            bytes(self.upload_bytes),
+            self.wall_s
+        )?;
+        if let Some(file) = &self.file {
+            write!(f, ", written to {}", file.display())?;
+        }
+        for Vanished { id, phase } in &self.vanished {
+            write!(f, "; slot {id} vanished in {phase}")?;
+        }
+        Ok(())
+    }
+}
+
+struct Place<'a>(&'a Name, Round, Attempt);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(task, round, attempt) = self;
+        write!(f, "{task} round {round}")?;
+        match attempt.0 {
+            0 => Ok(()),
+            retry => write!(f, " attempt {retry}"),
+        }
+    }
+}

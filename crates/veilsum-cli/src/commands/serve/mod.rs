@@ -1,0 +1,159 @@
+//! `veilsum serve`: the coordinator.
+
+mod hook;
+mod learner;
+mod lines;
+
+use crate::args::serve::Serve;
+use crate::config::coordinator::{CoordinatorFile, TaskTable};
+use crate::exit::{Failure, Kind, Outcome};
+use crate::files;
+use crate::output::{self, Output};
+use crate::runtime::{self, Signals};
+use hook::Publisher;
+use learner::Learner;
+use lines::Printer;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use veilsum_proto::roster::Roster;
+use veilsum_server::{Event, ServerConfig, ServerError, Service, TaskConfig, TaskHook};
+
+/// Runs the command.
+pub fn run(args: &Serve, output: Output) -> Outcome {
+    let Some(path) = args.config.as_deref().filter(|_| !args.print_example) else {
+        output::print(&CoordinatorFile::example().trim_end());
+        return Ok(());
+    };
+    let setup = Setup::read(path, output)?;
+    runtime::start()?.block_on(serve(setup, args.with_parent))
+}
+
+/// Everything that is read before anything runs.
+struct Setup {
+    file: CoordinatorFile,
+    identity: veilsum_proto::identity::Identity,
+    roster: Arc<Roster>,
+    tasks: Vec<(TaskConfig, Box<dyn TaskHook>)>,
+    printer: Arc<Printer>,
+    /// Rounds that ended without a sum.
+    failed: Arc<AtomicU64>,
+}
+
+impl Setup {
+    fn read(path: &Path, output: Output) -> Result<Self, Failure> {
+        let file = CoordinatorFile::read(path)?;
+        let authority = files::public_key(&file.authority)?;
+        let roster = Arc::new(files::signed_roster(&file.roster, &authority)?);
+        let identity = files::identity(&file.key)?;
+        let printer = Arc::new(Printer::new(output));
+        let failed = Arc::new(AtomicU64::new(0));
+        let mut tasks = Vec::new();
+        for table in &file.tasks {
+            let config = task_config(table)?;
+            let learner = match &table.model {
+                Some(model) => Some(Learner::start(
+                    &config.task,
+                    model,
+                    &table.results,
+                    table.step,
+                )?),
+                None => None,
+            };
+            let publisher =
+                Publisher::new(&table.results, learner, printer.clone(), failed.clone());
+            tasks.push((config, Box::new(publisher) as Box<dyn TaskHook>));
+        }
+        Ok(Self {
+            file,
+            identity,
+            roster,
+            tasks,
+            printer,
+            failed,
+        })
+    }
+}
+
+fn task_config(table: &TaskTable) -> Result<TaskConfig, Failure> {
+    Ok(TaskConfig {
+        rounds: table.rounds,
+        deadlines: table.deadlines.deadlines(),
+        gather: table.gather.gather(),
+        results: Some(table.results.clone()),
+        pause_between_rounds: table.pause(),
+        ..TaskConfig::new(files::task_file(&table.task)?)
+    })
+}
+
+async fn serve(setup: Setup, with_parent: bool) -> Outcome {
+    let Setup {
+        file,
+        identity,
+        roster,
+        tasks,
+        printer,
+        failed,
+    } = setup;
+    let mut signals = Signals::listen()?;
+    let config = ServerConfig {
+        staging_budget: file.staging_budget.0,
+        spill_budget: file.spill_budget.0,
+        limits: file.limits.limits(),
+        ..ServerConfig::new(file.listen, file.state)
+    };
+    let events = printer.clone();
+    let started = Service::start(config, identity, roster, tasks, move |event: &Event| {
+        events.event(event)
+    });
+    let mut service = started.map_err(|error| server(&error))?;
+    let stopped = tokio::select! {
+        finished = service.finished() => {
+            finished.map_err(|error| server(&error))?;
+            false
+        }
+        () = signals.asked() => true,
+        () = runtime::parent_gone(), if with_parent => true,
+    };
+    if !stopped {
+        tokio::select! {
+            () = printer.everybody_gone() => {}
+            () = tokio::time::sleep(file.linger.0) => {}
+            () = signals.asked() => {}
+        }
+    }
+    service.shutdown().await;
+    printer.finish();
+    match failed.load(Ordering::Relaxed) {
+        failed if failed > 0 && !stopped => Err(Failure::new(
+            Kind::Aborted,
+            format_args!("{failed} rounds ended without a sum"),
+        )
+        .hint("the lines `abort` above say in which phase and why")),
+        _ => Ok(()),
+    }
+}
+
+fn server(error: &ServerError) -> Failure {
+    match error {
+        ServerError::NotTheCoordinator { .. } => {
+            Failure::refused(error).hint("use the key that `roster init --coordinator` named")
+        }
+        ServerError::NoTask => {
+            Failure::usage(error).hint("add a [[tasks]] table to the configuration")
+        }
+        ServerError::SameTask { .. } => {
+            Failure::usage(error).hint("give each task a name of its own")
+        }
+        ServerError::Task { .. } => {
+            Failure::refused(error).hint("veilsum task check TASK --roster ROSTER says more")
+        }
+        ServerError::Budget { .. } => Failure::usage(error)
+            .hint("raise `staging_budget` or `spill_budget` in the configuration"),
+        ServerError::Store(_) | ServerError::Staging(_) => Failure::new(Kind::Io, error)
+            .hint("`state` must be a folder that this user can write, of one coordinator only"),
+        ServerError::Bind(_) => Failure::new(Kind::Network, error)
+            .hint("choose another address or port for `listen`; port 0 takes a free one"),
+        ServerError::System(_) | ServerError::Bug => Failure::failed(error),
+    }
+}
