@@ -44,10 +44,8 @@ pub fn citations(source: &str, all_tests: bool) -> Vec<Citation> {
     let mut found = Vec::new();
     for (line, text) in (1..).zip(source.lines()) {
         let in_tests = region.take(text);
-        let (cited, doctest) = match (cited(text, "//"), doc(text)) {
-            (Some(cited), _) => (cited, false),
-            (None, Some(cited)) => (cited, true),
-            (None, None) => continue,
+        let Some((cited, doctest)) = cited(text) else {
+            continue;
         };
         let kind = match all_tests || in_tests || doctest {
             true => Kind::Test,
@@ -107,19 +105,16 @@ impl TestRegion {
     }
 }
 
-/// What follows `spec:` in a comment that fills its line.
-fn cited<'a>(text: &'a str, marker: &str) -> Option<&'a str> {
-    let comment = text.trim_start().strip_prefix(marker)?;
-    comment.trim_start().strip_prefix("spec:")
-}
-
-/// As [`cited`], in an example of the documentation, which is a test.
-fn doc(text: &str) -> Option<&str> {
-    let text = text.trim_start();
-    let example = text
-        .strip_prefix("///")
-        .or_else(|| text.strip_prefix("//!"))?;
-    cited(example, "//")
+/// What follows `spec:` in the comment of a line, and whether the line is in an example of the documentation, which is a test.
+fn cited(text: &str) -> Option<(&str, bool)> {
+    let (_, comment) = text.split_once("//")?;
+    let documentation = comment.strip_prefix(['/', '!']);
+    let comment = match documentation {
+        Some(line) => line.split_once("//")?.1,
+        None => comment,
+    };
+    let (_, cited) = comment.split_once("spec:")?;
+    Some((cited, documentation.is_some()))
 }
 
 /// `[group.name]` in a text: lower case, digits, hyphens, at least one dot.
@@ -212,11 +207,20 @@ fn more() {}
     }
 
     #[test]
-    fn words_beside_a_citation_cite_nothing() {
+    fn a_citation_may_follow_code_and_other_words() {
         assert_eq!(
-            cites("// see [a.b]\nlet spec = \"spec: [c.d]\";", false),
-            []
+            cites("go(); // grows with what came; spec: [a.a], [b.b]", false),
+            [
+                ("a.a".to_owned(), 1, Kind::Code),
+                ("b.b".to_owned(), 1, Kind::Code),
+            ]
         );
+    }
+
+    #[test]
+    fn ids_outside_a_citation_cite_nothing() {
+        let source = "// see [a.b]\nlet spec = \"spec: [c.d]\";\n/// spec: [e.f]";
+        assert_eq!(cites(source, false), []);
     }
 
     #[test]
