@@ -152,7 +152,7 @@ impl RoundContext {
             round: self.round,
             attempt: self.attempt,
             base_model: self.base_model,
-            parameters: self.parameters.clone(),
+            parameters: self.parameters,
             deadlines: self.deadlines,
         }
     }

@@ -70,7 +70,7 @@ impl Ready {
 
     // spec: [upload.mask]
     pub(super) fn mask(
-        self: Box<Self>,
+        self,
         me: &Me,
         contribution: Contribution,
     ) -> (Uploaded, UploadHeader, MaskedUpdate) {
@@ -84,7 +84,7 @@ impl Ready {
         let masked = MaskedUpdate::mask(contribution, &self.masks(me), me.threads);
         (
             Uploaded {
-                ready: *self,
+                ready: self,
                 signed: None,
             },
             header.signed(&me.identity),
