@@ -7,6 +7,8 @@ mod pair;
 mod root;
 mod seal;
 mod self_seed;
+#[cfg(test)]
+mod tests;
 
 pub use agreement::{Agreed, NotContributory};
 pub use pair::{PairSeed, pair_mask_sign};
