@@ -47,6 +47,7 @@ impl MaskedUpdate {
     /// # Errors
     ///
     /// [`PartialLimb`] when the length is no multiple of 8.
+    // spec: [wire.vector]
     pub fn from_le_bytes(bytes: &[u8]) -> Result<Self, PartialLimb> {
         Blocks::from_le_bytes(bytes).map(Self)
     }

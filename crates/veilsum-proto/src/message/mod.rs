@@ -11,6 +11,8 @@ mod notice;
 mod open;
 mod reveal;
 mod share;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use advert::{Advert, Adverts, ProvenAdvert};
@@ -46,6 +48,7 @@ pub struct Message {
 }
 
 /// Content of a message; the number is its type on the wire.
+// spec: [wire.types]
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub enum Body {
@@ -195,7 +198,7 @@ impl Message {
                 want,
             });
         }
-        // spec: [wire.leftover]
+        // spec: [wire.leftover] [wire.lengths]
         let message = Self::tls_deserialize_exact_bytes(bytes).map_err(|error| {
             InvalidMessage::Malformed {
                 kind: header.kind,

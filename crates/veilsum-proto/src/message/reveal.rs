@@ -17,6 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 )]
 pub struct RevealedSeed(pub [u8; 32]);
 
+// spec: [wire.debug]
 impl fmt::Debug for RevealedSeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(_) = self;
@@ -60,10 +61,6 @@ pub struct ShareRequest {
 /// One share wanted: never both kinds of one member.
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lists of these live for one request"
-)]
 pub enum ShareWanted {
     /// Self seed of a survivor, asked for with its own upload header.
     #[tls_codec(discriminant = 1)]
