@@ -1,0 +1,127 @@
+//! What happens to a member, for people and programs; `veilsum join --json` prints these.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use veilsum_proto::ids::{Attempt, Round, Slot};
+
+/// One thing that happened or is about to happen. Holds no input, seed, share or key.
+///
+/// # Security
+///
+/// [`Event::Saturated`] tells something about the member's own update; events stay on the member's host.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The coordinator let the member in.
+    Connected {
+        /// Its address.
+        address: String,
+    },
+    /// The member entered a phase of a round.
+    Phase {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// `open`, `advertise`, `share`, `accept`, `upload`, `confirm` or `reveal`: what it takes part in now.
+        phase: &'static str,
+    },
+    /// A message is about to be sent.
+    Sending {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// Name of the message in `spec/wire.md`.
+        message: &'static str,
+    },
+    /// A piece of the masked update is about to be sent, or, when `sent` is `total`, its end.
+    Uploading {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// Bytes sent before.
+        sent: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// Values of the update were cut on their way to integers.
+    Saturated {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// Coordinates outside the quantisation range, after rotation.
+        count: u64,
+        /// Coordinates an L-infinity clip cut.
+        clipped: u64,
+        /// Norm before an L2 clip, if it was above the clip.
+        clipped_norm: Option<f64>,
+        /// Coordinates in all.
+        coordinates: u64,
+    },
+    /// The member refused to do something; nothing was sent.
+    Refused {
+        /// Stable name of the refusal.
+        kind: String,
+        /// What was found and what was wanted.
+        text: String,
+    },
+    /// The coordinator says that a message of this member was wrong.
+    Fault {
+        /// The coordinator's name for it.
+        kind: String,
+        /// In its words.
+        text: String,
+    },
+    /// A round has a result.
+    Result {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// Slots whose contributions are in the sum.
+        survivor_ids: Vec<Slot>,
+        /// Sum of their weights.
+        weight_sum: u64,
+        /// SHA-256 of the sum's integers, in hex.
+        sum_sha256: String,
+        /// Where the result was written; the SDK writes none.
+        file: Option<PathBuf>,
+    },
+    /// An attempt ended without a sum for this member.
+    Abort {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// Attempt.
+        attempt: Attempt,
+        /// Machine-readable reason.
+        reason: String,
+        /// What the member was waiting in.
+        phase: &'static str,
+    },
+    /// The connection is gone, or could not be had.
+    Disconnected {
+        /// Why.
+        reason: String,
+    },
+    /// The next try to connect.
+    Reconnecting {
+        /// Milliseconds until then.
+        in_ms: u64,
+    },
+}

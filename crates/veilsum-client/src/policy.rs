@@ -1,0 +1,432 @@
+//! The site's terms: what a task must fulfil before this member sends anything at all.
+//!
+//! Not the coordinator's to change and not a negotiation: a task below a floor is refused, with what was found and wanted.
+//! `spec/member.md`, section "Policy".
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+use veilsum_encode::{Clip, Encoding};
+use veilsum_proto::identity::PublicKey;
+use veilsum_proto::ids::TaskDigest;
+use veilsum_proto::member::Floors;
+use veilsum_proto::refusal::Refusal;
+use veilsum_proto::roster::Name;
+use veilsum_proto::task::Task;
+
+/// The terms of one site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// The authority whose rosters are accepted.
+    pub authority: PublicKey,
+    /// Smallest survivor set, at least 2.
+    pub min_survivors: u32,
+    /// Corrupt members assumed at least.
+    pub min_corrupt: u32,
+    /// Encodings joined.
+    pub encodings: BTreeSet<EncodingKind>,
+    /// Least clip of a float task, whichever norm it is of.
+    pub min_clip: Option<f64>,
+    /// Largest clip of a float task, whichever norm it is of.
+    pub max_clip: Option<f64>,
+    /// Whether tasks without differential privacy are refused.
+    pub dp_required: bool,
+    /// Most rounds joined in any 24 hours.
+    pub rounds_per_day: Option<u32>,
+    /// Whether further attempts of a round are joined.
+    pub retry: Retry,
+    /// Whether one update may go into several rounds.
+    pub reuse_update: bool,
+    /// Longest time the secrets of an attempt are kept.
+    pub longest_attempt: Duration,
+    /// Largest model taken in, in bytes.
+    pub max_model_bytes: u64,
+    /// Tasks joined; all within the other terms when absent.
+    pub tasks: Option<Vec<TaskName>>,
+}
+
+/// A kind of encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EncodingKind {
+    /// Floats, clipped and quantised.
+    Float,
+    /// Integers within a range.
+    Integer,
+}
+
+/// Whether further attempts of a round are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Until this member has signed survivors or accepted a certificate.
+    #[default]
+    UntilSigned,
+    /// One attempt per round.
+    Never,
+}
+
+/// How an allow-list names a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskName {
+    /// By its name: whatever the task of that name says, within the other terms.
+    Name(Name),
+    /// By its digest: exactly this task.
+    Digest(TaskDigest),
+}
+
+/// Why a text is no policy.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum PolicyError {
+    /// A key that is missing, unknown or of the wrong kind.
+    #[error("policy: {text}")]
+    Toml {
+        /// What was found, with its line.
+        text: String,
+    },
+    /// Another version of the file.
+    #[error("policy has version {found}, wanted 1")]
+    Version {
+        /// Version found.
+        found: u32,
+    },
+    /// A number that no policy can have.
+    #[error("policy: `{key}` is {found}, wanted {wanted}")]
+    Number {
+        /// Which key.
+        key: &'static str,
+        /// Number found.
+        found: String,
+        /// Numbers that can stand there.
+        wanted: &'static str,
+    },
+    /// A list that allows nothing.
+    #[error("policy: `{key}` is empty, so nothing could be joined; leave it out or fill it")]
+    Empty {
+        /// Which key.
+        key: &'static str,
+    },
+}
+
+impl PolicyError {
+    /// Stable name.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Toml { .. } => "policy_toml",
+            Self::Version { .. } => "policy_version",
+            Self::Number { .. } => "policy_number",
+            Self::Empty { .. } => "policy_empty",
+        }
+    }
+}
+
+impl Policy {
+    /// The default terms under an authority: at least 3 survivors and 1 corrupt member assumed, no update used twice, models up
+    /// to 1 GiB, secrets kept for a day at most.
+    pub fn new(authority: PublicKey) -> Self {
+        Self {
+            authority,
+            min_survivors: 3,
+            min_corrupt: 1,
+            encodings: [EncodingKind::Float, EncodingKind::Integer].into(),
+            min_clip: None,
+            max_clip: None,
+            dp_required: false,
+            rounds_per_day: None,
+            retry: Retry::default(),
+            reuse_update: false,
+            longest_attempt: Duration::from_secs(24 * 60 * 60),
+            max_model_bytes: 1 << 30,
+            tasks: None,
+        }
+    }
+
+    /// Reads `policy.toml`. Whatever is not understood is an error: a floor that a slip of the pen has switched off would
+    /// protect nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError`] naming the key.
+    // spec: [policy.strict]
+    pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
+        let file: PolicyFile = toml::from_str(text).map_err(|error| PolicyError::Toml {
+            text: one_line(&error.to_string()),
+        })?;
+        if file.version != 1 {
+            return Err(PolicyError::Version {
+                found: file.version,
+            });
+        }
+        let policy = file.into_policy();
+        policy.check()?;
+        Ok(policy)
+    }
+
+    /// A policy file with every key explained; the authority is a placeholder.
+    pub fn example() -> &'static str {
+        EXAMPLE
+    }
+
+    /// The part of the terms that the member machine enforces.
+    pub fn floors(&self) -> Floors {
+        Floors {
+            survivors: self.min_survivors,
+            corrupt: self.min_corrupt,
+            noise_required: self.dp_required,
+            retry: self.retry == Retry::UntilSigned,
+            reuse_update: self.reuse_update,
+            longest_attempt: self.longest_attempt,
+        }
+    }
+
+    /// Holds a task against the terms that are not floors of the machine: the allow-list, the encoding, the clip.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] naming the term, what was found and what is wanted.
+    // spec: [policy.task] [policy.encoding] [policy.clip]
+    pub fn check_task(&self, task: &Task) -> Result<(), Refusal> {
+        if let Some(tasks) = &self.tasks
+            && !tasks.iter().any(|name| name.is_of(task))
+        {
+            let (name, digest) = (task.name(), task.digest());
+            let wanted = tasks.iter().map(TaskName::to_string);
+            let wanted = wanted.collect::<Vec<_>>().join(", ");
+            return Err(refusal("task", format!("{name} ({digest})"), wanted));
+        }
+        let kind = EncodingKind::of(task.encoding());
+        if !self.encodings.contains(&kind) {
+            let wanted = self.encodings.iter().map(EncodingKind::to_string);
+            let wanted = wanted.collect::<Vec<_>>().join(" or ");
+            return Err(refusal("encoding", kind.to_string(), wanted));
+        }
+        match task.encoding() {
+            Encoding::Float(float) => self.check_clip(float.clip),
+            Encoding::Integer { .. } => Ok(()),
+        }
+    }
+
+    /// Whether one more round may be joined, `joined` being those of the last 24 hours.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] when the day is full.
+    // spec: [policy.rounds]
+    pub(crate) fn check_rounds(&self, joined: usize) -> Result<(), Refusal> {
+        match self.rounds_per_day {
+            Some(most) if joined >= most as usize => Err(refusal(
+                ROUNDS,
+                joined.to_string(),
+                format!("fewer than {most} before another is joined"),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_clip(&self, clip: Clip) -> Result<(), Refusal> {
+        let (Clip::L2(bound) | Clip::LInf(bound)) = clip;
+        let below = self.min_clip.filter(|least| bound < *least);
+        let above = self.max_clip.filter(|most| bound > *most);
+        match (below, above) {
+            (Some(least), _) => Err(refusal(
+                "clip",
+                bound.to_string(),
+                format!("at least {least}"),
+            )),
+            (None, Some(most)) => Err(refusal(
+                "clip",
+                bound.to_string(),
+                format!("at most {most}"),
+            )),
+            (None, None) => Ok(()),
+        }
+    }
+
+    // spec: [policy.numbers]
+    fn check(&self) -> Result<(), PolicyError> {
+        let number = |key, found: String, wanted| PolicyError::Number { key, found, wanted };
+        if self.min_survivors < 2 {
+            let found = self.min_survivors.to_string();
+            return Err(number(
+                "min_survivors",
+                found,
+                "at least 2: a sum of one is that one's update",
+            ));
+        }
+        for (key, clip) in [("min_clip", self.min_clip), ("max_clip", self.max_clip)] {
+            if let Some(clip) = clip.filter(|clip| !clip.is_finite() || *clip <= 0.0) {
+                return Err(number(key, clip.to_string(), "a number above 0"));
+            }
+        }
+        if self.rounds_per_day == Some(0) {
+            return Err(number("rounds_per_day", "0".into(), "at least 1"));
+        }
+        if self.longest_attempt.is_zero() {
+            return Err(number("longest_attempt", "0".into(), "at least 1 second"));
+        }
+        let lists = [
+            ("encodings", self.encodings.is_empty()),
+            ("tasks", self.tasks.as_ref().is_some_and(Vec::is_empty)),
+        ];
+        match lists.into_iter().find(|(_, empty)| *empty) {
+            Some((key, _)) => Err(PolicyError::Empty { key }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether a refusal is the site's word about a task, which the same task will meet again.
+pub(crate) fn is_of_task(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::Policy { what, .. } if *what != ROUNDS)
+}
+
+impl EncodingKind {
+    fn of(encoding: &Encoding) -> Self {
+        match encoding {
+            Encoding::Float(_) => Self::Float,
+            Encoding::Integer { .. } => Self::Integer,
+        }
+    }
+}
+
+impl fmt::Display for EncodingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Float => "float",
+            Self::Integer => "integer",
+        })
+    }
+}
+
+impl TaskName {
+    fn is_of(&self, task: &Task) -> bool {
+        match self {
+            Self::Name(name) => name == task.name(),
+            Self::Digest(digest) => *digest == task.digest(),
+        }
+    }
+}
+
+impl fmt::Display for TaskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(f, "{name}"),
+            Self::Digest(digest) => write!(f, "{digest}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for TaskName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let mut digest = [0; 32];
+        if hex::decode_to_slice(&text, &mut digest).is_ok() {
+            return Ok(Self::Digest(TaskDigest(digest)));
+        }
+        let name = text.parse::<Name>().map_err(serde::de::Error::custom)?;
+        Ok(Self::Name(name))
+    }
+}
+
+/// The file; what is absent has its default.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    version: u32,
+    authority: PublicKey,
+    min_survivors: Option<u32>,
+    min_corrupt: Option<u32>,
+    encodings: Option<BTreeSet<EncodingKind>>,
+    min_clip: Option<f64>,
+    max_clip: Option<f64>,
+    dp_required: Option<bool>,
+    rounds_per_day: Option<u32>,
+    retry: Option<Retry>,
+    reuse_update: Option<bool>,
+    longest_attempt: Option<u64>,
+    max_model_bytes: Option<u64>,
+    tasks: Option<Vec<TaskName>>,
+}
+
+impl PolicyFile {
+    fn into_policy(self) -> Policy {
+        let default = Policy::new(self.authority);
+        Policy {
+            authority: self.authority,
+            min_survivors: self.min_survivors.unwrap_or(default.min_survivors),
+            min_corrupt: self.min_corrupt.unwrap_or(default.min_corrupt),
+            encodings: self.encodings.unwrap_or(default.encodings),
+            min_clip: self.min_clip,
+            max_clip: self.max_clip,
+            dp_required: self.dp_required.unwrap_or(default.dp_required),
+            rounds_per_day: self.rounds_per_day,
+            retry: self.retry.unwrap_or(default.retry),
+            reuse_update: self.reuse_update.unwrap_or(default.reuse_update),
+            longest_attempt: self
+                .longest_attempt
+                .map_or(default.longest_attempt, Duration::from_secs),
+            max_model_bytes: self.max_model_bytes.unwrap_or(default.max_model_bytes),
+            tasks: self.tasks,
+        }
+    }
+}
+
+fn refusal(what: &'static str, got: String, want: String) -> Refusal {
+    Refusal::Policy { what, got, want }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
+}
+
+/// What the limit on rounds is called in a refusal.
+const ROUNDS: &str = "rounds joined in 24 hours";
+
+const EXAMPLE: &str = r#"# Terms of this site. The member refuses every task that falls short of them, whatever the coordinator asks for.
+# A key that is not known here is an error: nothing is switched off by a slip of the pen.
+version = 1
+
+# Key of the federation's authority, 64 hex digits. Only rosters that it signed are accepted. There is no default.
+authority = "0000000000000000000000000000000000000000000000000000000000000000"
+
+# Smallest number of members whose sum this site's update may be in. At least 2.
+min_survivors = 3
+
+# How many other members may work together with the coordinator: a task must withstand at least so many.
+min_corrupt = 1
+
+# Encodings that are joined.
+encodings = ["float", "integer"]
+
+# Bounds for the clip of float tasks, whichever norm it is of.
+# min_clip = 0.01
+# max_clip = 100.0
+
+# Refuse tasks without differential privacy.
+dp_required = false
+
+# Most rounds joined in any 24 hours.
+# rounds_per_day = 100
+
+# "until-signed": join further attempts of a round until this member has signed its survivors. "never": one attempt only.
+retry = "until-signed"
+
+# Whether the same update may go into several rounds. Two sums with the same update in them differ by what the others
+# changed, so leave this off unless the update is public.
+reuse_update = false
+
+# Seconds after which the secrets of an attempt are erased at the latest.
+longest_attempt = 86400
+
+# Largest model taken in, in bytes.
+max_model_bytes = 1073741824
+
+# Join only these tasks, by name or by digest (64 hex digits). Without this line: every task within the terms above.
+# tasks = ["digits"]
+"#;
+
+#[cfg(test)]
+mod tests;

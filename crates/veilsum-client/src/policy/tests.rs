@@ -1,0 +1,170 @@
+use super::*;
+
+const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+fn policy(lines: &str) -> Result<Policy, PolicyError> {
+    Policy::from_toml(&format!("version = 1\nauthority = \"{KEY}\"\n{lines}"))
+}
+
+fn task(encoding: &str, dtype: &str) -> Task {
+    let text = format!(
+        "version = 1\nname = \"digits\"\ncorrupt = 1\ndropout = 0\n[encoding]\n{encoding}\n\
+         [[tensors]]\nname = \"w\"\nshape = [3]\ndtype = \"{dtype}\"\n"
+    );
+    Task::from_toml(&text).unwrap()
+}
+
+fn float(clip: &str) -> Task {
+    task(
+        &format!("kind = \"float\"\nclip = {{ {clip} }}\nprecision_bits = 16"),
+        "f32",
+    )
+}
+
+fn integer() -> Task {
+    task("kind = \"integer\"\nmin = 0\nmax = 9", "u8")
+}
+
+// spec: [policy.strict]
+#[test]
+fn the_authority_has_no_default() {
+    let error = Policy::from_toml("version = 1\n").unwrap_err();
+    assert!(error.to_string().contains("authority"), "{error}");
+}
+
+// spec: [policy.strict]
+#[test]
+fn the_example_lists_the_defaults_and_is_refused_until_an_authority_is_named() {
+    let example = Policy::example();
+    let error = Policy::from_toml(example).unwrap_err();
+    assert!(error.to_string().contains("authority"), "{error}");
+    let filled = example.replace(&"0".repeat(64), KEY);
+    assert_eq!(
+        Policy::from_toml(&filled).unwrap(),
+        Policy::new(KEY.parse().unwrap())
+    );
+    let uncommented = filled
+        .replace("# min_clip", "min_clip")
+        .replace("# max_clip", "max_clip")
+        .replace("# rounds_per_day", "rounds_per_day")
+        .replace("# tasks", "tasks");
+    let policy = Policy::from_toml(&uncommented).unwrap();
+    assert_eq!(
+        (policy.min_clip, policy.max_clip),
+        (Some(0.01), Some(100.0))
+    );
+    assert_eq!(policy.rounds_per_day, Some(100));
+    assert_eq!(
+        policy.tasks,
+        Some(vec![TaskName::Name("digits".parse().unwrap())])
+    );
+}
+
+// spec: [policy.strict]
+#[test]
+fn an_unknown_key_is_named() {
+    let error = policy("min_survivor = 5\n").unwrap_err();
+    assert_eq!(error.kind(), "policy_toml");
+    assert!(error.to_string().contains("min_survivor"), "{error}");
+    assert!(!error.to_string().contains('\n'));
+}
+
+// spec: [policy.numbers]
+#[test]
+fn numbers_and_lists_that_protect_nobody_or_allow_nothing_are_refused() {
+    let cases = [
+        ("min_survivors = 1", "min_survivors"),
+        ("min_survivors = 0", "min_survivors"),
+        ("max_clip = 0.0", "max_clip"),
+        ("max_clip = nan", "max_clip"),
+        ("min_clip = inf", "min_clip"),
+        ("min_clip = -1.0", "min_clip"),
+        ("rounds_per_day = 0", "rounds_per_day"),
+        ("longest_attempt = 0", "longest_attempt"),
+        ("encodings = []", "encodings"),
+        ("tasks = []", "tasks"),
+        ("retry = \"always\"", "retry"),
+        ("encodings = [\"double\"]", "encodings"),
+        ("min_corrupt = -1", "min_corrupt"),
+        ("tasks = [\"../digits\"]", "tasks"),
+    ];
+    for (line, key) in cases {
+        let error = policy(line).unwrap_err();
+        assert!(error.to_string().contains(key), "{line}: {error}");
+    }
+    let error = Policy::from_toml(&format!("version = 2\nauthority = \"{KEY}\"\n")).unwrap_err();
+    assert_eq!(error, PolicyError::Version { found: 2 });
+}
+
+#[test]
+fn floors_are_those_of_the_file() {
+    let text = "min_survivors = 7\nmin_corrupt = 2\ndp_required = true\nretry = \"never\"\nreuse_update = true\nlongest_attempt = 60\n";
+    let wanted = Floors {
+        survivors: 7,
+        corrupt: 2,
+        noise_required: true,
+        retry: false,
+        reuse_update: true,
+        longest_attempt: Duration::from_secs(60),
+    };
+    assert_eq!(policy(text).unwrap().floors(), wanted);
+    assert!(policy("").unwrap().floors().retry);
+}
+
+// spec: [policy.task]
+#[test]
+fn tasks_are_allowed_by_name_or_by_digest() {
+    let (task, other) = (float("l2 = 1.0"), float("l2 = 2.0"));
+    let by_name = policy("tasks = [\"digits\"]").unwrap();
+    assert_eq!(
+        (by_name.check_task(&task), by_name.check_task(&other)),
+        (Ok(()), Ok(()))
+    );
+    let by_digest = policy(&format!("tasks = [\"{}\"]", task.digest())).unwrap();
+    assert_eq!(by_digest.check_task(&task), Ok(()));
+    let refusal = by_digest.check_task(&other).unwrap_err();
+    let text = refusal.to_string();
+    assert!(text.contains(&other.digest().to_string()), "{text}");
+    assert!(text.contains(&task.digest().to_string()), "{text}");
+}
+
+// spec: [policy.encoding]
+#[test]
+fn encodings_are_allowed_one_by_one() {
+    let floats = policy("encodings = [\"float\"]").unwrap();
+    assert_eq!(floats.check_task(&float("l2 = 1.0")), Ok(()));
+    let refusal = floats.check_task(&integer()).unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "policy: encoding is integer, this site wants float"
+    );
+}
+
+// spec: [policy.clip]
+#[test]
+fn clips_are_bounded_on_both_sides_and_integer_tasks_have_none() {
+    let bounded = policy("min_clip = 0.5\nmax_clip = 2.0").unwrap();
+    for clip in ["l2 = 0.5", "linf = 2.0"] {
+        assert_eq!(bounded.check_task(&float(clip)), Ok(()));
+    }
+    let text = |clip| bounded.check_task(&float(clip)).unwrap_err().to_string();
+    assert_eq!(
+        text("l2 = 0.4"),
+        "policy: clip is 0.4, this site wants at least 0.5"
+    );
+    assert_eq!(
+        text("linf = 2.5"),
+        "policy: clip is 2.5, this site wants at most 2"
+    );
+    assert_eq!(bounded.check_task(&integer()), Ok(()));
+}
+
+// spec: [policy.rounds]
+#[test]
+fn a_full_day_is_not_a_refusal_of_the_task() {
+    let policy = policy("rounds_per_day = 2").unwrap();
+    assert_eq!(policy.check_rounds(1), Ok(()));
+    let refusal = policy.check_rounds(2).unwrap_err();
+    assert!(!is_of_task(&refusal));
+    assert!(refusal.to_string().contains("2"), "{refusal}");
+}

@@ -1,0 +1,289 @@
+//! Upload: the contribution is made and masked once per session, and streamed until the coordinator has stored it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::AbortHandle;
+use veilsum_encode::{EncodeError, Report, UpdateError, contribute};
+use veilsum_proto::ids::Attempt;
+use veilsum_proto::masked::MaskedUpdate;
+use veilsum_proto::member::Member;
+use veilsum_proto::message::{Body, Message};
+use veilsum_proto::refusal::Refusal;
+use veilsum_proto::session::RoundContext;
+use veilsum_quic::{Connection, StreamCode, WriteError};
+
+use super::round::{Local, RoundKey};
+use super::step::system_rng;
+use super::watcher::Watcher;
+use super::workbench::Prepared;
+use super::{Happening, Session};
+use crate::{ClientError, Event, FileLedger, rounding_rng};
+
+/// The one masked update of a session. Dropping it ends its stream.
+pub(super) struct Upload {
+    header: Bytes,
+    masked: Arc<MaskedUpdate>,
+    running: Option<Running>,
+    tries: u32,
+}
+
+/// The stream under way, and the line it is on.
+struct Running {
+    line: u64,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How a stream ended.
+pub(super) struct Streamed {
+    key: RoundKey,
+    attempt: Attempt,
+    line: u64,
+    outcome: Result<(), WriteError>,
+}
+
+/// Why there is no masked update.
+#[derive(Debug, thiserror::Error)]
+enum NoUpload {
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl Session {
+    /// Makes the session's masked update and starts to stream it.
+    // spec: [upload.keep]
+    pub(super) async fn contribute(&mut self, key: RoundKey) -> Result<(), ClientError> {
+        let Some(round) = self.rounds.get(&key) else {
+            return Ok(());
+        };
+        let Local::Ready(prepared) = &round.local else {
+            return Ok(());
+        };
+        let (prepared, seed) = (prepared.clone(), self.config.rounding_seed);
+        let made = self.step(key, move |member, ledger, _| {
+            make(member, ledger, &prepared, seed)
+        });
+        let (header, masked, report) = match made.await? {
+            Some(Ok(made)) => made,
+            Some(Err(NoUpload::Refused(refusal))) => return self.refuse(refusal),
+            Some(Err(error)) => {
+                self.watcher.refused("encode", &error);
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
+        self.report(key, &report);
+        if let Some(round) = self.rounds.get_mut(&key) {
+            if let Body::UploadHeader(header) = &header.body {
+                round.sid2 = Some(header.sid2);
+            }
+            round.upload = Some(Upload {
+                header: header.encode().into(),
+                masked: Arc::new(masked),
+                running: None,
+                tries: 0,
+            });
+        }
+        self.stream(key);
+        Ok(())
+    }
+
+    /// Streams the masked update over the line at hand, unless it is under way there: the same bytes every time.
+    // spec: [reconnect.same-bytes]
+    pub(super) fn stream(&mut self, key: RoundKey) {
+        let (Some(line), Some(round)) = (&self.line, self.rounds.get_mut(&key)) else {
+            return;
+        };
+        let context = round.context.clone();
+        let Some(upload) = &mut round.upload else {
+            return;
+        };
+        let id = line.id;
+        if upload
+            .running
+            .as_ref()
+            .is_some_and(|running| running.line == id)
+        {
+            return;
+        }
+        let stream = Stream {
+            connection: line.connection.clone(),
+            context: context.clone(),
+            watcher: self.watcher.clone(),
+            masked: upload.masked.clone(),
+        };
+        let (header, outbox) = (upload.header.clone(), self.outbox.clone());
+        let task = self.tasks.spawn(async move {
+            let streamed = Streamed {
+                key,
+                attempt: context.attempt,
+                line: id,
+                outcome: stream.run(header).await,
+            };
+            let _ = outbox.send(Happening::Streamed(streamed)).await; // the session may be over
+        });
+        upload.running = Some(Running { line: id, task });
+    }
+
+    /// The end of a stream. Whether the update is stored is said on the control stream; a stream that the coordinator stopped
+    /// for its own or the network's sake is tried again.
+    pub(super) fn streamed(&mut self, streamed: &Streamed) {
+        let Some(round) = self.rounds.get_mut(&streamed.key) else {
+            return;
+        };
+        let Some(upload) = &mut round.upload else {
+            return;
+        };
+        let current = upload
+            .running
+            .as_ref()
+            .is_some_and(|running| running.line == streamed.line);
+        if round.context.attempt != streamed.attempt || !current {
+            return;
+        }
+        upload.running = None;
+        let Err(error) = &streamed.outcome else {
+            return;
+        };
+        let again = match error {
+            WriteError::Stopped(code) => match code {
+                StreamCode::TooSlow | StreamCode::Internal | StreamCode::Abandoned => true,
+                StreamCode::HeaderTooLarge
+                | StreamCode::TooLong
+                | StreamCode::TooShort
+                | StreamCode::Refused
+                | StreamCode::Malformed => false,
+            },
+            WriteError::Closed(_) => return, // the next line asks for it again
+            WriteError::HeaderTooLarge { .. } | WriteError::Ended => false,
+        };
+        upload.tries = upload.tries.saturating_add(1);
+        let again = again && upload.tries < MOST_TRIES;
+        self.watcher.refused("upload_stopped", error);
+        if again {
+            self.stream(streamed.key);
+        }
+    }
+
+    /// Nothing is cut in silence.
+    // spec: [upload.saturated]
+    fn report(&self, key: RoundKey, report: &Report) {
+        let Some(round) = self.rounds.get(&key) else {
+            return;
+        };
+        let Report {
+            saturated,
+            clipped_norm,
+            clipped_coordinates,
+        } = *report;
+        if saturated == 0 && clipped_norm.is_none() && clipped_coordinates == 0 {
+            return;
+        }
+        let context = &round.context;
+        self.watcher.tell(&Event::Saturated {
+            task: context.task.name().to_string(),
+            round: context.round,
+            attempt: context.attempt,
+            count: saturated,
+            clipped: clipped_coordinates,
+            clipped_norm,
+            coordinates: context.plan.coordinates(),
+        });
+    }
+}
+
+/// Encodes, records and masks.
+fn make(
+    member: &mut Member,
+    ledger: &mut FileLedger,
+    prepared: &Prepared,
+    seed: Option<[u8; 32]>,
+) -> Result<(Message, MaskedUpdate, Report), NoUpload> {
+    let context = member.context().clone();
+    let update = prepared.update(&context.plan)?;
+    let rotation = context.rotation_seed();
+    let (contribution, report) = match seed {
+        Some(seed) => {
+            let (round, attempt) = (context.round, context.attempt);
+            let mut rng = rounding_rng(&seed, &context.task_digest, round, attempt);
+            contribute(update, &context.plan, prepared.weight, &rotation, &mut rng)
+        }
+        None => {
+            let mut rng = system_rng();
+            contribute(update, &context.plan, prepared.weight, &rotation, &mut rng)
+        }
+    }?;
+    let (header, masked) = member.upload(contribution, prepared.digest, ledger)?;
+    Ok((header, masked, report))
+}
+
+/// What a streaming task works with.
+struct Stream {
+    connection: Connection,
+    context: Arc<RoundContext>,
+    watcher: Watcher,
+    masked: Arc<MaskedUpdate>,
+}
+
+impl Stream {
+    // spec: [upload.stream]
+    async fn run(&self, header: Bytes) -> Result<(), WriteError> {
+        self.watcher.sending(&self.context, "UploadHeader");
+        let mut upload = self.connection.open_upload(header).await?;
+        let blocks = self.masked.blocks();
+        let total = bytes_of(blocks.len());
+        let (piece, step) = (piece_of(total), total.div_ceil(MOST_REPORTS).max(1));
+        let (mut sent, mut due) = (0_u64, 0_u64);
+        for index in 0..blocks.block_count() {
+            let Some(block) = blocks.le_bytes_of_block(index) else {
+                break;
+            };
+            for bytes in block.chunks(piece) {
+                if sent >= due {
+                    self.progress(sent, total);
+                    due = sent.saturating_add(step);
+                }
+                upload.write(bytes).await?;
+                sent = sent.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            }
+        }
+        self.progress(sent, total);
+        upload.finish().await
+    }
+
+    fn progress(&self, sent: u64, total: u64) {
+        self.watcher.tell(&Event::Uploading {
+            task: self.context.task.name().to_string(),
+            round: self.context.round,
+            attempt: self.context.attempt,
+            sent,
+            total,
+        });
+    }
+}
+
+fn bytes_of(limbs: usize) -> u64 {
+    u64::try_from(limbs).unwrap_or(u64::MAX).saturating_mul(8)
+}
+
+/// Bytes written at once: a block, or a quarter of a vector that is shorter than four, so that every upload has a middle.
+fn piece_of(total: u64) -> usize {
+    let quarter = usize::try_from(total.div_ceil(4)).unwrap_or(usize::MAX);
+    quarter.clamp(1, veilsum_math::BLOCK_BYTES)
+}
+
+/// Events of one upload at most, its end aside.
+const MOST_REPORTS: u64 = 32;
+
+/// Streams of one masked update that the coordinator may stop before it is given up.
+const MOST_TRIES: u32 = 4;

@@ -1,0 +1,148 @@
+//! The contributor's thread: trainers may take minutes and block.
+
+use std::sync::{Arc, mpsc as jobs};
+use std::thread;
+
+use tokio::sync::mpsc;
+use veilsum_encode::{EncodeError, Encoding, Plan, Tensors, Update, UpdateError, Weight};
+use veilsum_proto::ids::UpdateDigest;
+use zeroize::Zeroize as _;
+
+use super::Happening;
+use super::round::RoundKey;
+use crate::{ClientError, Contributor, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
+
+/// Hands jobs to the contributor, one after the other. The thread ends with the session, after the job it is at.
+pub(super) struct Workbench(jobs::Sender<Job>);
+
+/// One call of the contributor.
+pub(super) enum Job {
+    Update(RoundKey, Box<RoundInfo>),
+    Result(Arc<MemberResult>),
+    Aborted(RoundAbort),
+}
+
+/// An update that fits its task, kept for all attempts of the round.
+///
+/// # Security
+///
+/// A secret of the member: wiped on drop, no `Clone`, no `Debug`.
+pub(super) struct Prepared {
+    tensors: Tensors,
+    pub(super) weight: Weight,
+    pub(super) digest: UpdateDigest,
+}
+
+/// Why there is no update to contribute.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LocalFailure {
+    #[error("contributor has no update: {0}")]
+    Contributor(String),
+    #[error("update does not fit the task: {0}")]
+    Update(#[from] UpdateError),
+    #[error("update cannot be encoded: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("update has weight {found}, the task wants 1 to {most}")]
+    Weight { found: u32, most: u32 },
+}
+
+impl LocalFailure {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Contributor(_) => "contributor",
+            Self::Update(_) => "update",
+            Self::Encode(_) => "encode",
+            Self::Weight { .. } => "weight",
+        }
+    }
+}
+
+impl Workbench {
+    pub(super) fn start(
+        contributor: Box<dyn Contributor>,
+        outbox: mpsc::Sender<Happening>,
+    ) -> Result<Self, ClientError> {
+        let (sender, receiver) = jobs::channel();
+        thread::Builder::new()
+            .name("veilsum-contributor".into())
+            .spawn(move || work(contributor, &receiver, outbox))
+            .map_err(|error| ClientError::Thread(error.to_string()))?;
+        Ok(Self(sender))
+    }
+
+    pub(super) fn give(&self, job: Job) -> Result<(), ClientError> {
+        self.0
+            .send(job)
+            .map_err(|_| ClientError::ContributorPanicked)
+    }
+}
+
+impl Prepared {
+    /// Checks an update before anything is sent, so that a bad one costs the round nothing.
+    fn new(local: LocalUpdate, plan: &Plan) -> Result<Self, LocalFailure> {
+        let (found, most) = (local.weight, plan.max_weight());
+        let weight = Weight::new(found).filter(|weight| weight.get() <= most);
+        let mut prepared = Self {
+            tensors: local.tensors,
+            weight: weight.ok_or(LocalFailure::Weight { found, most })?,
+            digest: UpdateDigest([0; 32]),
+        };
+        let update = prepared.update(plan)?;
+        prepared.digest = UpdateDigest(update.digest());
+        if matches!(plan.encoding(), Encoding::Integer { .. }) {
+            update.clip(plan)?;
+        }
+        Ok(prepared)
+    }
+
+    /// A copy on its way to a contribution; it wipes itself.
+    pub(super) fn update(&self, plan: &Plan) -> Result<Update, UpdateError> {
+        Update::new(plan.manifest(), self.tensors.clone())
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let tensors = self.tensors.values_mut();
+        tensors.for_each(|tensor| tensor.data.zeroize());
+    }
+}
+
+fn work(
+    mut contributor: Box<dyn Contributor>,
+    jobs: &jobs::Receiver<Job>,
+    outbox: mpsc::Sender<Happening>,
+) {
+    let _guard = PanicGuard(outbox.clone());
+    for job in jobs {
+        let happening = match job {
+            Job::Update(key, info) => Happening::Update {
+                key,
+                outcome: prepare(contributor.as_mut(), &info),
+            },
+            Job::Result(result) => Happening::Told(contributor.result(&result)),
+            Job::Aborted(abort) => Happening::Told(contributor.aborted(&abort)),
+        };
+        if outbox.blocking_send(happening).is_err() {
+            return; // the session is over
+        }
+    }
+}
+
+fn prepare(contributor: &mut dyn Contributor, info: &RoundInfo) -> Result<Prepared, LocalFailure> {
+    let local = contributor
+        .update(info)
+        .map_err(|error| LocalFailure::Contributor(error.to_string()))?;
+    Prepared::new(local, &info.plan)
+}
+
+/// Says so when the contributor takes its thread down with it.
+struct PanicGuard(mpsc::Sender<Happening>);
+
+impl Drop for PanicGuard {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.blocking_send(Happening::ContributorPanicked); // the session may be over
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Members against a coordinator that the tests script: the machine of `veilsum-proto` behind a real endpoint, with
+//! lines that break where a test says.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod coordinator;
+mod member;
+mod reconnect;
+mod refusals;
+mod round;
