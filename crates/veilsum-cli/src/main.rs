@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod config;
+mod demo;
 mod exit;
 mod files;
 mod output;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, output: Output) -> Outcome {
     match command {
+        Command::Demo(args) => demo::run(args, output),
+        Command::DemoMember(args) => demo::member::run(args),
         Command::Keygen(args) => commands::keygen::run(args, output),
         Command::Roster(args) => commands::roster::run(&args.command, output),
         Command::Task(args) => commands::task::run(&args.command, output),

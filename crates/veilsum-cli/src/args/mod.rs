@@ -1,5 +1,6 @@
 //! The command line: one file per command, each with its examples.
 
+pub mod demo;
 pub mod join;
 pub mod keygen;
 pub mod plan;
@@ -27,21 +28,27 @@ pub struct Cli {
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Demo(demo::Demo),
     Keygen(keygen::Keygen),
     Roster(roster::Roster),
     Task(task::Task),
     Plan(plan::Plan),
     Serve(serve::Serve),
     Join(Box<join::Join>),
+    #[command(hide = true)]
+    DemoMember(demo::DemoMember),
     Simulate(crate::simulate::SimulateArgs),
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  veilsum keygen --out alice.key                   a key for a member
+  veilsum demo --vanish                            watch a federation train, and members vanish
   veilsum plan --members 12                        what a federation of 12 withstands
+  veilsum keygen --out alice.key                   a key for a member
   veilsum roster --help                            who takes part, signed by the authority
   veilsum task --help                              what is summed, and how exactly
+  veilsum serve --config coordinator.toml          run the coordinator
+  veilsum join --config member.toml --update update.safetensors
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 round aborted, 5 file, 6 network, 130 interrupted.";
 

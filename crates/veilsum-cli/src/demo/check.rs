@@ -1,0 +1,193 @@
+//! The other way to the same sum: every contribution made again, summed in plain, compared integer by integer.
+
+use super::coordinator::Sum;
+use super::federation::Federation;
+use crate::commands::task::tensor_file;
+use crate::exit::Failure;
+use std::fs;
+use std::sync::Arc;
+use veilsum_client::rounding_rng;
+use veilsum_encode::{PackedSum, Update, Weight, sha256_of_values};
+use veilsum_learn::{
+    LocalSgd, LocalTrainer, Model, RunSeed, ServerSgd, Trainer as _, evaluate, plain_round,
+    train_pooled,
+};
+use veilsum_math::Blocks;
+use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
+use veilsum_proto::message::Deadlines;
+use veilsum_proto::roster::Roster;
+use veilsum_proto::session::RoundContext;
+use veilsum_proto::task::Task;
+
+/// What secure rounds are held against.
+pub struct Reference {
+    task: Task,
+    roster: Arc<Roster>,
+    rounding_seeds: Vec<[u8; 32]>,
+    trainers: Vec<LocalTrainer>,
+    test: veilsum_learn::Examples,
+    train: veilsum_learn::Examples,
+    seed: RunSeed,
+    first: Model,
+    /// The model that the secure sums made.
+    secure: Model,
+    /// The model that plain averages over the same survivors made.
+    plain: Model,
+    rounds: u64,
+}
+
+/// What came out of a comparison.
+pub struct Checked {
+    /// Whether all integers and the weight are equal.
+    pub exact: bool,
+    /// Integers compared.
+    pub integers: usize,
+    /// Accuracy of the model after the round.
+    pub accuracy: f64,
+}
+
+impl Reference {
+    /// The same trainers with the same seeds as the members.
+    pub fn new(federation: &Federation) -> Result<Self, Failure> {
+        let data = &federation.data;
+        let trainers = (0..federation.members as usize).map(|member| data.trainer(member));
+        let first = data.first_model()?;
+        Ok(Self {
+            task: federation.task.clone(),
+            roster: federation.roster.clone(),
+            rounding_seeds: federation.rounding_seeds.clone(),
+            trainers: trainers.collect::<Result<_, _>>()?,
+            test: data.test.clone(),
+            train: data.train.clone(),
+            seed: data.seed(),
+            secure: first.clone(),
+            plain: first.clone(),
+            first,
+            rounds: federation.rounds,
+        })
+    }
+
+    /// Compares a sum and goes on to the next model.
+    pub fn check(&mut self, sum: &Sum) -> Result<Checked, Failure> {
+        let context = self.context(sum.round, sum.attempt)?;
+        let (plain, weight) = self.plain_sum(&context, &sum.survivor_ids)?;
+        let (masked, masked_weight) = unpacked(sum, &context)?;
+        let told =
+            sum.sum_sha256 == hex::encode(sha256_of_values(&plain)) && sum.weight_sum == weight;
+        let exact = masked == plain && masked_weight == weight && told;
+        self.step(sum)?;
+        Ok(Checked {
+            exact,
+            integers: plain.len() + 1,
+            accuracy: self.accuracy(&self.secure)?,
+        })
+    }
+
+    /// Accuracy of the secure sums' model.
+    pub fn accuracy_secure(&self) -> Result<f64, Failure> {
+        self.accuracy(&self.secure)
+    }
+
+    /// Accuracy of the model of plain averages over the same survivors.
+    pub fn accuracy_plain(&self) -> Result<f64, Failure> {
+        self.accuracy(&self.plain)
+    }
+
+    /// Accuracy of a model trained on all data in one place, for as many rounds.
+    pub fn accuracy_pooled(&self) -> Result<f64, Failure> {
+        let (first, train) = (self.first.clone(), self.train.clone());
+        let pooled = train_pooled(first, train, LocalSgd::DIGITS, self.seed, self.rounds);
+        self.accuracy(&pooled.map_err(Failure::failed)?)
+    }
+
+    /// Images that models are judged by.
+    pub fn test_images(&self) -> usize {
+        self.test.len()
+    }
+
+    fn context(&self, round: Round, attempt: Attempt) -> Result<RoundContext, Failure> {
+        let (task, roster) = (self.task.clone(), self.roster.clone());
+        // neither model nor deadlines change an integer
+        RoundContext::new(
+            task,
+            roster,
+            round,
+            attempt,
+            ModelDigest([0; 32]),
+            Deadlines::default(),
+        )
+        .map_err(Failure::failed)
+    }
+
+    /// Trains, clips and quantises as the members did, and adds up.
+    fn plain_sum(
+        &mut self,
+        context: &RoundContext,
+        survivors: &[Slot],
+    ) -> Result<(Vec<i64>, u64), Failure> {
+        let mut sum = vec![0_i64; context.plan.padded_coordinates() as usize];
+        let mut weights = 0;
+        for slot in survivors {
+            let unknown = || Failure::failed(format_args!("slot {slot} survived and is nobody"));
+            let trainer = self.trainers.get_mut(slot.index()).ok_or_else(unknown)?;
+            let seed = self.rounding_seeds.get(slot.index()).ok_or_else(unknown)?;
+            let trained = trainer
+                .train(&self.secure, context.round.0)
+                .map_err(Failure::failed)?;
+            let weight = Weight::new(trained.examples).ok_or_else(unknown)?;
+            let mut rng = rounding_rng(seed, &context.task_digest, context.round, context.attempt);
+            let quantized = Update::new(context.plan.manifest(), trained.delta)
+                .map_err(Failure::failed)?
+                .clip(&context.plan)
+                .and_then(|clipped| {
+                    clipped.quantize(&context.plan, weight, &context.rotation_seed(), &mut rng)
+                })
+                .map_err(Failure::failed)?;
+            for (sum, value) in sum.iter_mut().zip(quantized.values()) {
+                *sum += value;
+            }
+            weights += u64::from(weight.get());
+        }
+        Ok((sum, weights))
+    }
+
+    fn step(&mut self, sum: &Sum) -> Result<(), Failure> {
+        let file = sum
+            .file
+            .as_ref()
+            .ok_or_else(|| Failure::failed("the coordinator wrote no result"))?;
+        let mean = veilsum_learn::files::read(file).map_err(|error| tensor_file(&error))?;
+        self.secure = ServerSgd::FEDAVG
+            .apply(&self.secure, &mean)
+            .map_err(Failure::failed)?;
+        let survivors =
+            |(slot, _): &(u32, &mut LocalTrainer)| sum.survivor_ids.contains(&Slot(*slot));
+        let trainers = (0..)
+            .zip(&mut self.trainers)
+            .filter(survivors)
+            .map(|(_, trainer)| trainer);
+        self.plain = plain_round(&self.plain, trainers, sum.round.0).map_err(Failure::failed)?;
+        Ok(())
+    }
+
+    fn accuracy(&self, model: &Model) -> Result<f64, Failure> {
+        evaluate(model, &self.test)
+            .map(|found| found.accuracy)
+            .map_err(Failure::failed)
+    }
+}
+
+/// Integers of the sum that came out of the masks, and its weight.
+fn unpacked(sum: &Sum, context: &RoundContext) -> Result<(Vec<i64>, u64), Failure> {
+    let path = sum
+        .sum
+        .as_ref()
+        .ok_or_else(|| Failure::failed("the coordinator wrote no sum"))?;
+    let bytes = fs::read(path).map_err(|error| Failure::io(path, &error))?;
+    let blocks = Blocks::from_le_bytes(&bytes).map_err(Failure::failed)?;
+    let contributors = sum.survivor_ids.len() as u32;
+    let integers = PackedSum::new(blocks, contributors)
+        .unpack(&context.plan)
+        .map_err(Failure::failed)?;
+    Ok((integers.values().to_vec(), integers.weight()))
+}

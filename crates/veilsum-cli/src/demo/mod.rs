@@ -1,0 +1,68 @@
+//! `veilsum demo`: a federation of processes on this machine that trains with every update masked.
+//!
+//! Not for real data: the demo holds the keys and the rounding seeds of all its members, which is how it can say whether a
+//! masked sum is exact. No other command has such a seed.
+//!
+//! ```text
+//! demo --+-- veilsum serve --json          the coordinator as it is, with a configuration that the demo writes
+//!        +-- veilsum demo-member (n times)  the client as it is, with a trainer; kills itself where it is told to
+//!        +-- check                          trains the same updates again, sums them in plain, compares
+//! ```
+
+mod check;
+mod coordinator;
+mod data;
+mod federation;
+pub mod member;
+mod members;
+mod report;
+mod round;
+pub mod script;
+
+use crate::args::demo::Demo;
+use crate::exit::{Failure, Kind, Outcome};
+use crate::output::Output;
+use crate::runtime::{self, Signals};
+use check::Reference;
+use coordinator::Coordinator;
+use federation::Federation;
+use members::Members;
+use report::{Report, Screen};
+use script::Script;
+
+/// Runs the command.
+pub fn run(args: &Demo, output: Output) -> Outcome {
+    runtime::start()?.block_on(async {
+        let mut signals = Signals::listen()?;
+        // what is dropped here kills its processes and removes its folder
+        tokio::select! {
+            ended = demonstrate(args, output) => ended,
+            () = signals.asked() => Err(Failure::new(Kind::Interrupted, "stopped")),
+        }
+    })
+}
+
+async fn demonstrate(args: &Demo, output: Output) -> Outcome {
+    let federation = Federation::found(args)?;
+    let script = match args.vanish {
+        true => Script::new(args.members, args.rounds, federation.parameters.d),
+        false => Script::default(),
+    };
+    let screen = Screen::new(output);
+    let mut coordinator = Coordinator::start(&federation)?;
+    let address = coordinator.address().await?;
+    screen.intro(&federation, &script, &address);
+    let mut members = Members::start(&federation, &address, script)?;
+    let mut reference = Reference::new(&federation)?;
+    let mut rounds = Vec::new();
+    while let Some(ended) = coordinator.next_round(&mut members).await? {
+        let round = round::judge(ended, &mut members, &mut reference).await?;
+        screen.round(&round);
+        rounds.push(round);
+    }
+    coordinator.end().await;
+    members.end().await;
+    let report = Report::new(rounds, &reference)?;
+    screen.summary(&report);
+    report.outcome(args.rounds)
+}
