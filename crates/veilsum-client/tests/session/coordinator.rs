@@ -23,6 +23,9 @@ use veilsum_quic::{
 
 pub const COORDINATES: usize = 4000;
 
+/// Ranges at which a line breaks, if asked to.
+pub const BREAKING_ASKS: [usize; 3] = [30, 60, 90];
+
 pub const TASK: &str = r#"
 version = 1
 name = "test"
@@ -105,6 +108,10 @@ pub struct State {
     /// Breaks of slot 0's line to come.
     pub breaks: Vec<Break>,
     pub connections: usize,
+    /// Ranges of blobs that each member asked for.
+    pub asks: BTreeMap<Slot, usize>,
+    /// Whether slot 0's line breaks at [`BREAKING_ASKS`].
+    pub break_asks: bool,
     /// Sent first on every connection.
     pub greeting: Vec<Bytes>,
 }
@@ -137,6 +144,8 @@ impl House {
             sent: Vec::new(),
             breaks: Vec::new(),
             connections: 0,
+            asks: BTreeMap::new(),
+            break_asks: false,
             greeting: Vec::new(),
         });
         let inner = Arc::new(Inner {
@@ -239,12 +248,26 @@ impl Inner {
             state.greet(slot);
             drop(state);
             let blobs = self.clone();
-            let source = move |digest: &[u8; 32]| blobs.lock().blobs.get(digest).cloned();
+            let source = move |digest: &[u8; 32]| blobs.asked(slot, digest);
             let serving = peer.clone();
             tokio::spawn(async move { serving.serve_blobs(Arc::new(source)).await });
             tokio::spawn(self.clone().listen(slot, receiver));
             tokio::spawn(self.clone().take_uploads(slot, peer));
         }
+    }
+
+    /// One range of a blob is asked for; the line may break with it.
+    fn asked(&self, slot: Slot, digest: &[u8; 32]) -> Option<Blob> {
+        let mut state = self.lock();
+        let asks = state.asks.entry(slot).or_default();
+        *asks += 1;
+        let breaks = slot == Slot(0) && BREAKING_ASKS.contains(asks) && state.break_asks;
+        let blob = state.blobs.get(digest).cloned();
+        drop(state);
+        if breaks {
+            self.disconnect(slot);
+        }
+        blob
     }
 
     async fn listen(self: Arc<Self>, slot: Slot, mut receiver: ControlReceiver) {

@@ -38,6 +38,8 @@ pub struct Setup {
     /// Values of the update.
     pub value: f32,
     pub fails: bool,
+    /// Whether the update is the same in every round.
+    pub fixed: bool,
     pub weight: u32,
     /// Results after which the member ends.
     pub rounds: usize,
@@ -72,6 +74,7 @@ impl Setup {
             folder,
             value: f32::from(seed) / 10.0,
             fails: false,
+            fixed: false,
             weight: u32::from(seed),
             rounds: 1,
         }
@@ -88,6 +91,7 @@ impl Setup {
             log: log.clone(),
             value: self.value,
             fails: self.fails,
+            fixed: self.fixed,
             weight: self.weight,
             rounds: self.rounds,
         };
@@ -165,13 +169,14 @@ struct Worker {
     log: Arc<Mutex<Log>>,
     value: f32,
     fails: bool,
+    fixed: bool,
     weight: u32,
     rounds: usize,
 }
 
 impl Contributor for Worker {
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
-        let round = info.round.0 as f32;
+        let round = if self.fixed { 0.0 } else { info.round.0 as f32 };
         self.log.lock().unwrap().asked.push(info.clone());
         if self.fails {
             return Err("trainer has no data".into());
