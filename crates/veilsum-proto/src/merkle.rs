@@ -119,6 +119,7 @@ mod tests {
         assert!(!verify(&tree.root(), 5, 2, &empty_leaf(), &tree.proof(2)));
     }
 
+    // spec: [merkle.depth]
     #[test]
     fn a_proof_of_another_depth_or_a_position_outside_is_refused() {
         let all = leaves(6);

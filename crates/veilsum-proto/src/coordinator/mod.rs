@@ -19,6 +19,8 @@ mod finish;
 mod recover;
 mod reveal;
 mod share;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use accept::AcceptPhase;

@@ -12,6 +12,20 @@ use zeroize::Zeroizing;
 /// # Security
 ///
 /// Whoever holds it can take that mask off both ends. It is handed out only for an edge with an end that is no survivor.
+///
+/// ```compile_fail,E0599
+/// // spec: [key.memory]
+/// # fn copy(seed: &veilsum_proto::keys::PairSeed) {
+/// let _: veilsum_proto::keys::PairSeed = seed.clone();
+/// # }
+/// ```
+///
+/// ```compile_fail,E0277
+/// // spec: [key.memory]
+/// # fn show(seed: &veilsum_proto::keys::PairSeed) {
+/// println!("{seed:?}");
+/// # }
+/// ```
 pub struct PairSeed(Derived);
 
 impl PairSeed {

@@ -20,7 +20,7 @@ mod floors;
 mod reveal;
 pub(crate) mod share;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod upload;
 
 pub use floors::Floors;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::coordinator::Coordinator;
 use crate::ids::{Attempt, ModelDigest, Round};
-use crate::ledger::{LedgerRefusal, MemoryLedger};
+use crate::ledger::{LedgerError, LedgerRefusal, LedgerState, MemoryLedger};
 use crate::message::{Deadlines, ShareAnswer, ShareRequest, ShareWanted, Shares};
 use crate::parameters::{Amount, ElectorateChoice, GraphChoice};
 use crate::roster::{Name, RosterDraft};
@@ -14,25 +14,27 @@ use veilsum_encode::{
     Dtype, Encoding, Manifest, Tensor, TensorData, TensorSpec, Update, Weight, contribute,
 };
 
-const MEMBERS: u32 = 4;
+pub(crate) const MEMBERS: u32 = 4;
 const NOW: Now = Duration::ZERO;
 
-struct House {
-    roster: Arc<Roster>,
-    identities: Vec<Arc<Identity>>,
-    ledgers: Vec<MemoryLedger>,
+/// Four members with their ledgers.
+pub(crate) struct House {
+    pub(crate) roster: Arc<Roster>,
+    pub(crate) coordinator: Identity,
+    pub(crate) identities: Vec<Arc<Identity>>,
+    pub(crate) ledgers: Vec<MemoryLedger>,
     rng: ChaCha20Rng,
 }
 
 /// Members of one attempt, with its coordinator.
-struct Attempted {
-    context: Arc<RoundContext>,
-    members: Vec<Member>,
-    coordinator: Option<Coordinator>,
+pub(crate) struct Attempted {
+    pub(crate) context: Arc<RoundContext>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) coordinator: Option<Coordinator>,
 }
 
 impl House {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(4);
         let name = |text: String| Name::try_from(text).unwrap();
         let authority = Identity::generate(&mut rng);
@@ -52,13 +54,14 @@ impl House {
         let identities = identities.collect();
         Self {
             roster: Arc::new(draft.sign(&authority, &mut rng).unwrap()),
+            coordinator,
             identities,
             ledgers: (0..MEMBERS).map(|_| MemoryLedger::default()).collect(),
             rng,
         }
     }
 
-    fn attempt(&mut self, attempt: u32) -> Attempted {
+    pub(crate) fn attempt(&mut self, attempt: u32) -> Attempted {
         let context = RoundContext::new(
             Task::new(task()).unwrap(),
             self.roster.clone(),
@@ -91,7 +94,7 @@ impl House {
     }
 
     /// One trip: every member gets what is due to it, and the coordinator gets the answers.
-    fn trip(&mut self, attempt: &mut Attempted) -> Vec<Reply> {
+    pub(crate) fn trip(&mut self, attempt: &mut Attempted) -> Vec<Reply> {
         let coordinator = attempt.coordinator.as_mut().unwrap();
         let mut replies = Vec::new();
         for (member, ledger) in attempt.members.iter_mut().zip(&mut self.ledgers) {
@@ -109,7 +112,7 @@ impl House {
         replies
     }
 
-    fn upload(&mut self, attempt: &mut Attempted, slot: u32) -> Result<(), Refusal> {
+    pub(crate) fn upload(&mut self, attempt: &mut Attempted, slot: u32) -> Result<(), Refusal> {
         let contribution = contribution(&attempt.context, i64::from(slot));
         let (ledger, member) = self.of(attempt, slot);
         let (header, masked) =
@@ -121,7 +124,7 @@ impl House {
         Ok(())
     }
 
-    fn give(
+    pub(crate) fn give(
         &mut self,
         attempt: &mut Attempted,
         slot: u32,
@@ -149,12 +152,12 @@ impl House {
 }
 
 impl Attempted {
-    fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         let coordinator = self.coordinator.take().unwrap();
         self.coordinator = Some(coordinator.close(&mut Vec::new()));
     }
 
-    fn due(&self, slot: u32) -> Message {
+    pub(crate) fn due(&self, slot: u32) -> Message {
         let coordinator = self.coordinator.as_ref().unwrap();
         coordinator.message_for(Slot(slot)).unwrap()
     }
@@ -181,7 +184,7 @@ fn task() -> TaskSpec {
     }
 }
 
-fn contribution(context: &RoundContext, value: i64) -> Contribution {
+pub(crate) fn contribution(context: &RoundContext, value: i64) -> Contribution {
     let tensor = Tensor {
         shape: vec![3],
         data: TensorData::I64(vec![value; 3]),
@@ -197,7 +200,7 @@ fn contribution(context: &RoundContext, value: i64) -> Contribution {
 }
 
 /// Shares and accepts: the Share set stands, all are ready.
-fn ready(house: &mut House, attempt: &mut Attempted) {
+pub(crate) fn ready(house: &mut House, attempt: &mut Attempted) {
     for _ in 0..2 {
         house.trip(attempt);
         attempt.close();
@@ -383,4 +386,47 @@ fn the_members_own_deadline_erases_its_secrets() {
         Err(Refusal::Closed)
     );
     assert_eq!(member.phase(), "closed");
+}
+
+// spec: [advertise.record]
+#[test]
+fn a_ledger_that_cannot_be_written_stops_the_advert() {
+    struct Full(LedgerState);
+
+    impl Ledger for Full {
+        fn state(&self) -> Result<&LedgerState, LedgerError> {
+            Ok(&self.0)
+        }
+
+        fn record(&mut self, _: Entry) -> Result<(), LedgerError> {
+            Err(LedgerError("no space left".into()))
+        }
+    }
+
+    let mut house = House::new();
+    let open = house.attempt(0).context.open();
+    let mut ledger = Full(LedgerState::default());
+    let identity = house.identities[0].clone();
+    let roster = house.roster.clone();
+    let mut member = Member::invited(&open, roster, identity, Floors::default(), &ledger).unwrap();
+    let refusal = member.advertise(&mut ledger, NOW, &mut house.rng);
+    assert!(matches!(refusal, Err(Refusal::Ledger(_))));
+    assert_eq!(member.phase(), "invited");
+}
+
+// spec: [open.slot]
+#[test]
+fn an_identity_without_a_slot_is_not_in_the_round() {
+    let mut house = House::new();
+    let open = house.attempt(0).context.open();
+    let stranger = Arc::new(Identity::from_secret_bytes(&[9; 32]));
+    let ledger = MemoryLedger::default();
+    let refusal = Member::invited(
+        &open,
+        house.roster.clone(),
+        stranger,
+        Floors::default(),
+        &ledger,
+    );
+    assert!(matches!(refusal, Err(Refusal::NotInRound("the roster"))));
 }
