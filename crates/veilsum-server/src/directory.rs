@@ -22,9 +22,13 @@ pub(crate) struct Directory {
     changes: watch::Sender<u64>,
 }
 
+/// Names one connection; later ones have greater tickets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticket(u64);
+
 #[derive(Debug)]
 struct Entry {
-    ticket: u64,
+    ticket: Ticket,
     peer: Peer,
     faults: AtomicU32,
 }
@@ -38,8 +42,8 @@ impl Directory {
     }
 
     /// Puts a member's connection in place of an older one; the ticket names it.
-    pub(crate) fn enter(&self, slot: Slot, peer: Peer) -> u64 {
-        let ticket = self.changed();
+    pub(crate) fn enter(&self, slot: Slot, peer: Peer) -> Ticket {
+        let ticket = Ticket(self.changed());
         let entry = Entry {
             ticket,
             peer,
@@ -51,7 +55,7 @@ impl Directory {
     }
 
     /// Forgets a connection, unless a newer one is in its place. Tells whether it was the newest.
-    pub(crate) fn leave(&self, slot: Slot, ticket: u64) -> bool {
+    pub(crate) fn leave(&self, slot: Slot, ticket: Ticket) -> bool {
         let mut members = self.lock();
         let newest = members
             .get(&slot)
@@ -96,6 +100,15 @@ impl Directory {
     /// Slots that are connected, ascending.
     pub(crate) fn slots(&self) -> Vec<Slot> {
         self.lock().keys().copied().collect()
+    }
+
+    /// As [`Directory::slots`], each with its connection.
+    pub(crate) fn connections(&self) -> Vec<(Slot, Ticket)> {
+        let members = self.lock();
+        let connections = members.iter();
+        connections
+            .map(|(slot, entry)| (*slot, entry.ticket))
+            .collect()
     }
 
     /// All connections, to be ended.

@@ -15,13 +15,13 @@ use veilsum_proto::{
     message::{Body, Message},
 };
 
-use crate::{staging::Staged, upload::HeaderReply};
+use crate::{directory::Ticket, staging::Staged, upload::HeaderReply};
 
 /// What a session hands to a round loop.
 #[derive(Debug)]
 pub(crate) enum Incoming {
-    /// A member has come, or come back.
-    Connected(Slot),
+    /// A member has come, or come back, over the connection that the ticket names.
+    Connected(Slot, Ticket),
     /// A control message.
     Message { from: Slot, message: Message },
     /// The header of an upload whose body waits.

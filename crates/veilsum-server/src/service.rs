@@ -119,6 +119,7 @@ impl Service {
         let (stop, done) = (watch::Sender::new(false), watch::Sender::new(0_usize));
         let count = tasks.len();
         let mut loops = JoinSet::new();
+        // spec: [service.tasks.apart]
         for (config, hook) in tasks {
             let digest = config.task.digest();
             let mut rounds = RoundLoop::new(shared.clone(), config, hook, stop.subscribe());

@@ -13,6 +13,7 @@ use veilsum_proto::{
 use veilsum_quic::{CloseCode, Closed, ControlReceiver, Peer};
 
 use crate::{
+    directory::Ticket,
     event::Event,
     routes::{Destination, Incoming},
     shared::{Complaint, Shared, frame_limit},
@@ -25,6 +26,7 @@ pub(crate) async fn run(shared: Arc<Shared>, peer: Peer, frames: ControlReceiver
     let Some(slot) = key.ok().and_then(|key| shared.roster.slot_of(&key)) else {
         return peer.close(CloseCode::NotOnRoster);
     };
+    // spec: [service.frame]
     peer.set_frame_limit(frame_limit(&shared.caps));
     let ticket = shared.directory.enter(slot, peer.clone());
     let name = shared.name_of(slot);
@@ -34,7 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, peer: Peer, frames: ControlReceiver
         name: name.clone(),
     });
     let closed = tokio::select! {
-        never = read_frames(&shared, slot, frames) => match never {},
+        never = read_frames(&shared, slot, ticket, frames) => match never {},
         closed = take_uploads(&shared, slot, &peer) => closed,
         closed = peer.serve_blobs(shared.blobs.clone()) => closed,
         closed = peer.closed() => closed,
@@ -46,10 +48,15 @@ pub(crate) async fn run(shared: Arc<Shared>, peer: Peer, frames: ControlReceiver
 }
 
 /// Asks for what is due to the member, then takes its frames as long as they come.
-async fn read_frames(shared: &Shared, slot: Slot, mut frames: ControlReceiver) -> Infallible {
+async fn read_frames(
+    shared: &Shared,
+    slot: Slot,
+    ticket: Ticket,
+    mut frames: ControlReceiver,
+) -> Infallible {
     // spec: [service.pending]
     for mailbox in shared.routes.all() {
-        mailbox.send(Incoming::Connected(slot)).await;
+        mailbox.send(Incoming::Connected(slot, ticket)).await;
     }
     loop {
         match frames.recv().await {

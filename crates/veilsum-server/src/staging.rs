@@ -2,9 +2,9 @@
 //! here is gone with its upload, with its connection, and with the process.
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -135,10 +135,19 @@ pub(crate) struct Stage {
     room: Room,
 }
 
-#[derive(Debug)]
 enum Held {
     Memory(Vec<u8>),
     File { file: File, path: Spill },
+}
+
+// spec: [service.secrets]
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+            Self::File { file: _, path } => write!(f, "File({path:?})"),
+        }
+    }
 }
 
 impl Stage {
@@ -181,10 +190,19 @@ pub(crate) struct Staged {
     room: Room,
 }
 
-#[derive(Debug)]
 enum Whole {
     Memory(Vec<u8>),
     File(Spill),
+}
+
+// spec: [service.secrets]
+impl fmt::Debug for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+            Self::File(path) => write!(f, "File({path:?})"),
+        }
+    }
 }
 
 impl Staged {
@@ -245,13 +263,9 @@ impl Drop for Spill {
         if let Err(error) = fs::remove_file(&self.0)
             && error.kind() != io::ErrorKind::NotFound
         {
-            tracing::warn!(path = %shown(&self.0), %error, "spilled upload could not be removed");
+            tracing::warn!(path = %self.0.display(), %error, "spilled upload could not be removed");
         }
     }
-}
-
-fn shown(path: &Path) -> std::path::Display<'_> {
-    path.display()
 }
 
 #[derive(Debug)]
@@ -390,6 +404,20 @@ mod tests {
             failed(9, io::ErrorKind::NotFound.into()).kind(),
             "staging_failed"
         );
+    }
+
+    // spec: [service.secrets]
+    #[tokio::test]
+    async fn what_is_staged_is_never_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let staging = Staging::open(folder.path().join("staging"), 8, 8).unwrap();
+        let mut stage = staging.stage(8).await.unwrap();
+        stage.push(&[201; 8]).await.unwrap();
+        let held = format!("{stage:?}");
+        let whole = format!("{:?}", stage.whole().await.unwrap());
+        let shown = [&held, &whole].map(|text| text.contains("201"));
+        assert_eq!(shown, [false, false], "{held} {whole}");
+        assert!(held.contains("Memory(8 bytes)") && whole.contains("Memory(8 bytes)"));
     }
 
     // spec: [service.stage.whole]

@@ -19,6 +19,7 @@ use veilsum_proto::{
 };
 
 use crate::{
+    directory::Ticket,
     routes::{Incoming, Keys},
     shared::{Complaint, encoded},
     staging::Staged,
@@ -49,6 +50,8 @@ pub(super) struct Attempt {
     stored: BTreeMap<Slot, Bytes>,
     /// Members whose answer was missing when a phase closed.
     vanished: BTreeMap<Slot, PhaseName>,
+    /// Connections that were told of the phase as it began.
+    told: BTreeMap<Slot, Ticket>,
     /// When the phase closes.
     deadline: Instant,
 }
@@ -64,6 +67,7 @@ impl Attempt {
             answered: BTreeSet::new(),
             stored: BTreeMap::new(),
             vanished: BTreeMap::new(),
+            told: BTreeMap::new(),
             deadline: Instant::now(),
         }
     }
@@ -86,9 +90,10 @@ impl Attempt {
         faults.map(Effect::Blame).collect()
     }
 
-    /// What each of `slots` should have now that the phase has begun.
-    pub(super) fn announce(&self, slots: &[Slot]) -> Vec<Effect> {
-        let messages = slots.iter().filter_map(|slot| {
+    /// What each of the connected members should have now that the phase has begun.
+    pub(super) fn announce(&mut self, connected: Vec<(Slot, Ticket)>) -> Vec<Effect> {
+        self.told = connected.into_iter().collect();
+        let messages = self.told.keys().filter_map(|slot| {
             let message = self.machine.message_for(*slot)?;
             Some(Effect::Send(*slot, encoded(&message)))
         });
@@ -191,7 +196,10 @@ impl Attempt {
 
     fn take_one(&mut self, incoming: Incoming) -> Vec<Effect> {
         match incoming {
-            Incoming::Connected(slot) => self.pending(slot),
+            Incoming::Connected(slot, ticket) if self.told.get(&slot) == Some(&ticket) => {
+                Vec::new()
+            }
+            Incoming::Connected(slot, _) => self.pending(slot),
             Incoming::Message { from, message } => self.take_message(from, &message),
             Incoming::Header {
                 from,
@@ -231,6 +239,7 @@ impl Attempt {
         let Body::UploadHeader(header) = &message.body else {
             return HeaderReply::Over;
         };
+        // spec: [service.stage.again]
         let same = Some(header.sid2) == self.sid2 && header.slot == from;
         if let Some(frame) = self.stored.get(&from).filter(|_| same) {
             return HeaderReply::Stored(frame.clone());

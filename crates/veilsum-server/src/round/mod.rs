@@ -324,7 +324,7 @@ impl RoundLoop {
     // spec: [service.publish.again] [service.late]
     fn answer_idly(&self, incoming: Incoming) {
         match incoming {
-            Incoming::Connected(slot) => self.send_farewell(slot),
+            Incoming::Connected(slot, _) => self.send_farewell(slot),
             Incoming::Header { reply, .. } => {
                 // a sender that is gone needs no answer
                 let _ = reply.send(HeaderReply::Over);

@@ -125,8 +125,8 @@ impl RoundLoop {
         });
         attempt.start(Instant::now());
         self.shared.routes.open(&self.task, attempt.keys());
-        let connected = self.shared.directory.slots();
-        self.work(attempt, move |attempt| attempt.announce(&connected))
+        let connected = self.shared.directory.connections();
+        self.work(attempt, move |attempt| attempt.announce(connected))
             .await
     }
 

@@ -1,0 +1,177 @@
+//! The hook: the model a round starts from, the sum it ends with.
+
+use std::{
+    ops::ControlFlow,
+    sync::{Arc, Mutex},
+};
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use veilsum_encode::TensorData;
+use veilsum_proto::{
+    coordinator::PhaseName,
+    ids::{Round, Slot},
+    message::{Body, Message},
+};
+use veilsum_quic::PartialBlob;
+use veilsum_server::{RoundAbort, RoundResult, TaskHook};
+
+use crate::support::*;
+
+/// A learner that notes what it is told.
+#[derive(Clone, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn add(&self, note: String) {
+        self.0.lock().unwrap().push(note);
+    }
+}
+
+impl TaskHook for Notes {
+    fn base_model(&mut self, round: Round) -> Option<Bytes> {
+        Some(model(round))
+    }
+
+    fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
+        let TensorData::F64(mean) = &result.mean().unwrap()["counts"].data else {
+            panic!("the mean of integers is f64");
+        };
+        let sum = result.integers.values();
+        assert_eq!(mean[3], sum[3] as f64 / result.weight as f64);
+        assert_eq!(result.sum_sha256, result.integers.sha256());
+        assert!(result.upload_bytes > 0 && !result.wall.is_zero());
+        self.add(format!("finished {} {:?}", result.round, result.vanished));
+        match result.round {
+            Round(2) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    fn aborted(&mut self, abort: &RoundAbort) {
+        self.add(format!(
+            "aborted {} {} {}",
+            abort.round, abort.reason, abort.retries
+        ));
+    }
+}
+
+fn model(round: Round) -> Bytes {
+    Bytes::from(format!("model of round {round}"))
+}
+
+// spec: [service.model]
+#[tokio::test]
+async fn each_round_starts_from_the_hooks_model_and_ends_at_the_hook() {
+    let federation = Federation::new(3);
+    let mut config = task("counts", 10, 1);
+    config.rounds = None;
+    config.gather.members = Some(3);
+    let notes = Notes::default();
+    let mut house = federation
+        .try_serve(federation.config(), vec![(config, Box::new(notes.clone()))])
+        .unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let bases = seen.clone();
+    let mut members = federation.join_all(house.address, [0, 1]);
+    members.push(federation.site(2).run(house.address, move |message| {
+        if let Body::Open(open) = &message.body {
+            bases.lock().unwrap().push(open.base_model.0);
+        }
+        Act::Go
+    }));
+    house.service.finished().await.unwrap();
+    assert_eq!(*notes.0.lock().unwrap(), ["finished 1 []", "finished 2 []"]);
+    let wanted = [1, 2].map(|round| <[u8; 32]>::from(Sha256::digest(model(Round(round)))));
+    let mut found = seen.lock().unwrap().clone();
+    found.dedup(); // an invitation may come twice
+    assert_eq!(found, wanted);
+    let (_client, connection, _frames) = {
+        members.pop();
+        federation.site(2).connect(house.address).await
+    };
+    let mut blob = PartialBlob::in_memory(wanted[1]);
+    connection.fetch(&mut blob, 1000).await.unwrap();
+    assert_eq!(blob.into_bytes().unwrap(), model(Round(2)));
+    house.service.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_hook_learns_who_vanished_and_what_was_aborted() {
+    let federation = Federation::new(5);
+    let mut config = task("counts", 10, 2);
+    config.deadlines = deadlines(2500);
+    config.rounds = Some(1);
+    config.gather.members = Some(5);
+    let notes = Notes::default();
+    let mut house = federation
+        .try_serve(federation.config(), vec![(config, Box::new(notes.clone()))])
+        .unwrap();
+    let mut members = federation.join_all(house.address, [0, 4]);
+    // in the first attempt three of five advertise nothing; in the second, one vanishes in Share, one in Reveal
+    members.extend([1, 2].map(|slot| {
+        let mut first = true;
+        federation
+            .site(slot)
+            .run(house.address, move |message: &Message| {
+                let open = matches!(message.body, Body::Open(_)) && std::mem::take(&mut first);
+                match message.body.name() {
+                    _ if open => Act::Ignore,
+                    "Certificate" if slot == 2 => Act::Vanish,
+                    _ => Act::Go,
+                }
+            })
+    }));
+    members.push(federation.site(3).run(house.address, {
+        let mut count = 0;
+        move |message: &Message| match message.body.name() {
+            "Adverts" => Act::Vanish,
+            "Open" => {
+                count += 1;
+                if count == 1 { Act::Ignore } else { Act::Go }
+            }
+            _ => Act::Go,
+        }
+    }));
+    let (.., survivors, _) = house.result().await;
+    assert_eq!(survivors, [0, 1, 2, 4]);
+    house.service.finished().await.unwrap();
+    let vanished = vec![(Slot(2), PhaseName::Reveal), (Slot(3), PhaseName::Share)];
+    let wanted = [
+        "aborted 1 too_few_adverts true".to_owned(),
+        format!("finished 1 {vanished:?}"),
+    ];
+    assert_eq!(*notes.0.lock().unwrap(), wanted);
+}
+
+/// A learner that takes its time.
+struct Ponderer;
+
+impl TaskHook for Ponderer {
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        None
+    }
+
+    fn finished(&mut self, _: &RoundResult<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+}
+
+// spec: [service.blocking] [service.tasks.apart]
+#[tokio::test]
+async fn a_hook_that_ponders_holds_up_no_other_task() {
+    let federation = Federation::new(3);
+    let tasks: Vec<(_, Box<dyn TaskHook>)> = vec![
+        (task("pondering", 10, 1), Box::new(Ponderer)),
+        (task("quick", 10, 1), Box::new(veilsum_server::NoModel)),
+    ];
+    let mut house = federation.try_serve(federation.config(), tasks).unwrap();
+    let _members = federation.join_all(house.address, 0..3);
+    let first = |event: &veilsum_server::Event| match event {
+        veilsum_server::Event::Result { task, .. } => Some(task.as_str().to_owned()),
+        _ => None,
+    };
+    assert_eq!(house.event(first).await, "quick");
+    assert_eq!(house.event(first).await, "pondering");
+}
