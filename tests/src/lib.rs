@@ -11,12 +11,14 @@
 )]
 
 mod forger;
+mod oracle;
 mod play;
 mod samples;
 mod setup;
 mod tap;
 
 pub use forger::{Dealing, Forger};
+pub use oracle::{Case, Outcome};
 pub use play::{Play, Player, resigned};
 pub use samples::samples;
 pub use setup::Setup;
