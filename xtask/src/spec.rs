@@ -1,7 +1,7 @@
 //! Requirements of the spec against the lines of code and the tests that cite them.
 //!
 //! A requirement is an id in brackets with at least one dot, `[upload.duplicate]`, in a page of `spec/`; the first line with
-//! it defines it. A citation is such an id in a comment `// spec: [id]` of a Rust file.
+//! it defines it. `spec/README.md` is an index and defines none. A citation is such an id in a comment `// spec: [id]` of a Rust file.
 
 mod citation;
 mod table;
@@ -66,7 +66,11 @@ fn workspace() -> PathBuf {
 
 fn collect(root: &Path) -> io::Result<BTreeMap<String, Standing>> {
     let mut standings = BTreeMap::<String, Standing>::new();
-    for file in files(&root.join("spec"), "md")? {
+    let pages = files(&root.join("spec"), "md")?;
+    for file in pages
+        .into_iter()
+        .filter(|page| !page.ends_with("README.md"))
+    {
         for (line, id) in citation::definitions(&fs::read_to_string(&file)?) {
             let standing = standings.entry(id).or_default();
             standing

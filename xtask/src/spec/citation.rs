@@ -117,11 +117,15 @@ fn cited(text: &str) -> Option<(&str, bool)> {
     Some((cited, documentation.is_some()))
 }
 
-/// `[group.name]` in a text: lower case, digits, hyphens, at least one dot.
+/// `[group.name]` in a text: lower case, digits, hyphens, at least one dot, no link.
 fn ids(text: &str) -> impl Iterator<Item = &str> {
     let inside = text.split('[').skip(1);
-    let closed = inside.filter_map(|rest| rest.split_once(']').map(|(id, _)| id));
-    closed.filter(|id| is_id(id))
+    let closed = inside.filter_map(|rest| rest.split_once(']'));
+    let links = |(_, behind): &(&str, &str)| behind.starts_with('(');
+    closed
+        .filter(move |closed| !links(closed))
+        .map(|(id, _)| id)
+        .filter(|id| is_id(id))
 }
 
 fn is_id(text: &str) -> bool {
@@ -147,7 +151,7 @@ mod tests {
 
     #[test]
     fn ids_have_a_dot_and_are_lower_case() {
-        let text = "`[a.b]` [c] [d.e-f2], [G.h] [1.2] [sid][share.cut-pair] [x.y";
+        let text = "`[a.b]` [c] [d.e-f2], [G.h] [1.2] [sid][share.cut-pair] [a.md](a.md) [x.y";
         assert_eq!(
             ids(text).collect::<Vec<_>>(),
             ["a.b", "d.e-f2", "share.cut-pair"]
