@@ -39,8 +39,10 @@ pub fn run(data: &[u8]) {
 
 fn check(plan: &Plan, sum: &IntegerSum, limbs: &[u64]) {
     assert_eq!(sum.values().len() as u64, plan.padded_coordinates());
-    let offset = i64::from(sum.contributors()) * plan.offset();
-    let lanes = sum.values().iter().map(|value| (value + offset) as u64);
+    // A lane may be as wide as 64 bits, so that it is no `i64`; the value is one.
+    let offset = i64::from(sum.contributors()).wrapping_mul(plan.offset());
+    let lanes = sum.values().iter();
+    let lanes = lanes.map(|value| value.wrapping_add(offset).cast_unsigned());
     let weight = (plan.max_weight() > 1).then_some(sum.weight());
     let packed = packed(plan, lanes.chain(weight));
     assert!(packed == limbs, "what unpacks does not pack back");
