@@ -20,7 +20,7 @@ fn encoded() -> Vec<(Message, Vec<u8>)> {
         .collect()
 }
 
-// spec: [wire.canonical]
+// spec: [wire.canonical] [wire.types]
 #[test]
 fn every_message_reads_back_from_its_bytes() {
     for (kind, (message, bytes)) in (1u8..).zip(encoded()) {
@@ -91,7 +91,7 @@ fn list_offsets(kind: u8) -> Vec<usize> {
     }
 }
 
-// spec: [wire.leftover]
+// spec: [wire.leftover] [wire.lengths]
 #[test]
 fn a_length_of_2_to_the_30_minus_1_without_a_body_is_refused_in_every_message_with_a_list() {
     let mut lists = 0;
@@ -110,7 +110,7 @@ fn a_length_of_2_to_the_30_minus_1_without_a_body_is_refused_in_every_message_wi
     assert_eq!(lists, 15);
 }
 
-// spec: [wire.canonical]
+// spec: [wire.canonical] [wire.lengths]
 #[test]
 fn lengths_written_in_more_bytes_than_needed_are_refused_in_every_message_with_a_list() {
     for (message, bytes) in encoded() {
@@ -179,7 +179,7 @@ fn a_message_over_its_cap_is_refused_before_it_is_read() {
     }
 }
 
-// spec: [wire.cap]
+// spec: [wire.cap] [wire.types]
 #[test]
 fn types_that_do_not_exist_are_refused() {
     for kind in (19..=255).chain([0]) {
@@ -221,6 +221,7 @@ fn every_message_of_a_large_round_fits_its_cap() {
 }
 
 /// Names of messages and types that carry what was secret until the certificate, never its bytes.
+// spec: [wire.debug]
 #[test]
 fn debug_of_what_carries_secrets_shows_none() {
     let bytes = [0xa7u8; 32];

@@ -61,7 +61,7 @@ fn refused(kind: &'static str, slot: u32, reason: &'static str) -> Refusal {
     }
 }
 
-// spec: [reveal.direct]
+// spec: [reveal.direct] [reveal.wipe-opposite]
 #[test]
 fn a_reveal_holds_the_own_self_seed_and_the_pair_seeds_of_dropped_peers_only() {
     let Certified {

@@ -184,7 +184,7 @@ fn a_task_below_the_sites_floors_is_refused() {
     assert_eq!(refused(floors).0, "differential privacy");
 }
 
-// spec: [open.parameters]
+// spec: [open.parameters] [open.slot]
 #[test]
 fn a_key_without_a_slot_takes_no_part() {
     let play = Play::new(&Setup::new(7, 1, 2), &[]);
@@ -547,6 +547,32 @@ fn a_member_that_lost_its_memory_after_signing_does_not_sign_again() {
     assert!(play.tap.is_silent());
 }
 
+// spec: [attempt.superseded]
+#[test]
+fn a_machine_of_an_earlier_attempt_does_nothing_more_once_a_later_one_advertised() {
+    let mut play = Play::new(&Setup::new(5, 1, 1), &[4]);
+    play.run_to(PhaseName::Confirm);
+    let all = play.all_but(&[]);
+    let set = play.survivor_set(&all, &all);
+    let mut signed = (1..4)
+        .map(|slot| play.ask(slot, &set).unwrap())
+        .collect::<Vec<_>>();
+    signed.push(play.forged_signature(4, &set));
+    // Somebody kept the machine of attempt 0 and started one of attempt 1 beside it.
+    let old = play.players.get_mut(&Slot(0)).unwrap().machine.take();
+    play.reopen(1, 1);
+    play.advertise(0).unwrap();
+    play.players.get_mut(&Slot(0)).unwrap().machine = old;
+    let superseded = LedgerRefusal::Superseded {
+        round: Round(1),
+        got: Attempt(0),
+        had: Attempt(1),
+    };
+    assert_eq!(play.ask(0, &set), Err(superseded.clone().into()));
+    assert_eq!(play.certify(0, &set, signed), Err(superseded.into()));
+    assert!(play.tap.is_silent());
+}
+
 /// A ledger on a full disk: it reads, it does not write.
 struct FullDisk(LedgerState);
 
@@ -573,7 +599,7 @@ impl Ledger for Lost {
     }
 }
 
-// spec: [join.ledger] [upload.record] [confirm.record] [reveal.record]
+// spec: [join.ledger] [upload.record] [confirm.record] [reveal.record] [advertise.record] [ledger.durable]
 #[test]
 fn nothing_leaves_a_member_whose_ledger_cannot_be_written() {
     let full = Refusal::Ledger(LedgerError("no space left".into()));
@@ -630,7 +656,7 @@ fn nothing_leaves_a_member_whose_ledger_cannot_be_written() {
     assert!(play.tap.is_silent());
 }
 
-// spec: [join.ledger] [upload.record] [confirm.record] [reveal.record]
+// spec: [join.ledger] [upload.record] [confirm.record] [reveal.record] [advertise.record]
 #[test]
 fn each_act_is_in_the_ledger_in_order() {
     let mut play = Play::new(&Setup::new(5, 1, 1), &[]);

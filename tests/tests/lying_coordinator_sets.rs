@@ -689,7 +689,7 @@ const QUORUMS: [(u32, &[(u32, u32)]); 5] = [
     (7, &[(4, 4), (5, 5), (5, 5), (6, 6), (6, 6), (7, 6)]),
 ];
 
-// spec: [params.quorum] [reveal.certificate]
+// spec: [params.quorum] [reveal.certificate] [confirm.quorum] [share.threshold]
 #[test]
 fn one_signature_less_than_the_quorum_of_the_table_is_refused_and_the_quorum_is_taken() {
     for (n, row) in QUORUMS {

@@ -32,7 +32,7 @@ fn accept(
 
 // --- R4
 
-// spec: [share.signature] [share.unseen]
+// spec: [share.signature] [share.unseen] [accept.no-secret]
 #[test]
 fn a_flipped_ciphertext_is_a_share_not_received_and_no_complaint() {
     let mut play = Play::new(&Setup::new(6, 1, 1), &[]);
@@ -101,7 +101,7 @@ fn a_part_under_another_dealers_receivers_or_sessions_signature_is_not_received(
     }
 }
 
-// spec: [share.cut-share] [share.open]
+// spec: [share.cut-share] [share.open] [accept.no-secret]
 #[test]
 fn a_signed_share_that_does_not_open_cuts_its_edge_and_says_nothing_else() {
     let mut play = Play::new(&Setup::new(6, 1, 1), &[5]);

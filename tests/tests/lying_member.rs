@@ -74,6 +74,7 @@ fn bytes_that_are_no_message_are_the_senders_fault() {
     goes_on_without(play);
 }
 
+// spec: [message.fault]
 #[test]
 fn a_message_of_another_phase_is_a_fault_in_every_phase() {
     use PhaseName::*;
@@ -113,6 +114,7 @@ fn goes_on_with_everybody(mut play: Play) {
     play.assert_exact(0..=LIAR);
 }
 
+// spec: [message.fault]
 #[test]
 fn nothing_is_taken_after_the_end() {
     let mut play = play_to(PhaseName::Reveal);
@@ -128,6 +130,7 @@ fn nothing_is_taken_after_the_end() {
     assert_eq!(play.blamed(LIAR, reveal), wrong("aborted"));
 }
 
+// spec: [message.sender]
 #[test]
 fn a_message_in_somebody_elses_name_blames_who_sent_it() {
     let mut play = play_to(PhaseName::Advertise);
@@ -144,6 +147,7 @@ fn a_message_in_somebody_elses_name_blames_who_sent_it() {
     goes_on_with_everybody(play);
 }
 
+// spec: [message.sender]
 #[test]
 fn a_stranger_and_a_member_that_dropped_out_earlier_are_not_listened_to() {
     let mut play = play_to(PhaseName::Advertise);
@@ -242,6 +246,7 @@ fn an_advert_without_a_valid_signature_is_a_fault() {
     goes_on_without(play);
 }
 
+// spec: [message.second]
 #[test]
 fn a_second_advert_is_a_fault_and_the_first_again_is_nothing() {
     let mut play = play_to(PhaseName::Advertise);
@@ -389,7 +394,7 @@ fn sealed_shares_with_a_bad_signature_session_or_receiver_are_a_fault() {
     goes_on_with(play, right);
 }
 
-// spec: [share.relay]
+// spec: [share.relay] [message.second]
 #[test]
 fn second_sealed_shares_are_a_fault_and_the_first_again_are_nothing() {
     let mut play = Play::new(&Setup::new(7, 1, 2), &[LIAR]);
@@ -493,7 +498,7 @@ fn honest_upload(play: &mut Play) -> (UploadHeader, MaskedUpdate) {
     play.upload(LIAR).unwrap()
 }
 
-// spec: [upload.header] [upload.whole]
+// spec: [upload.header] [upload.whole] [upload.signed-header]
 #[test]
 fn a_header_of_another_length_session_or_signature_is_a_fault() {
     let mut play = play_to(PhaseName::Upload);
@@ -543,7 +548,7 @@ fn a_header_of_another_length_session_or_signature_is_a_fault() {
     goes_on_with_everybody(play);
 }
 
-// spec: [upload.whole] [upload.once]
+// spec: [upload.whole] [upload.once] [wire.vector]
 #[test]
 fn a_vector_of_another_length_adds_nothing_and_the_right_one_counts_once() {
     let mut play = play_to(PhaseName::Upload);
@@ -780,7 +785,7 @@ fn with_pair_seeds(reveal: &Reveal, seeds: &[(u32, [u8; 32])]) -> Reveal {
     }
 }
 
-// spec: [reveal.verify]
+// spec: [reveal.verify] [message.second]
 #[test]
 fn a_second_reveal_is_a_fault_and_the_first_again_is_nothing() {
     let mut play = revealing();
@@ -922,7 +927,7 @@ fn a_reveal_that_comes_late_spares_its_shares() {
 
 // --- R16
 
-// spec: [recover.advertised]
+// spec: [recover.advertised] [recover.rebuild]
 #[test]
 fn a_dealer_of_points_on_no_polynomial_is_named_when_it_vanishes() {
     for late in [false, true] {
@@ -987,8 +992,34 @@ fn an_inconsistent_dealer_that_stays_spoils_nothing() {
     play.assert_exact([0, 1, 2, 3, 4, 6]);
 }
 
+/// Two corrupt members agree on a pair seed hash that is wrong; one drops, the other goes silent. Rebuilding shows it.
+// spec: [recover.verify] [finish.unmask]
+#[test]
+fn a_silent_survivor_that_signed_a_wrong_pair_seed_hash_is_named_and_the_sum_is_exact() {
+    let mut play = Play::new(&Setup::new(9, 2, 3), &[7, 8]);
+    let mut dropping = play.forge(7);
+    let mut silent = play.forge(8);
+    play.run_to(PhaseName::Share);
+    let parts = dropping.parts(&play.due_adverts(7), Dealing::Right);
+    play.say(7, dropping.sealed(parts)).unwrap();
+    let mut parts = silent.parts(&play.due_adverts(8), Dealing::Right);
+    parts[7].pair_hash.0[0] ^= 1;
+    assert_eq!(parts[7].to, Slot(7));
+    play.say(8, silent.sealed(parts)).unwrap();
+    play.run_to(PhaseName::Accept);
+    for forger in [&dropping, &silent] {
+        play.say(forger.slot.0, forger.accept(Vec::new())).unwrap();
+    }
+    play.run_to(PhaseName::Upload);
+    play.act_all();
+    play.upload_as(&silent, &[0, 1, 2, 3, 4, 5, 6, 7]);
+    play.assert_exact([0, 1, 2, 3, 4, 5, 6, 8]);
+    assert_eq!(play.faults, [FaultKind::PairSeed(Slot(7)).of(Slot(8))]);
+}
+
 // --- order
 
+// spec: [message.second] [finish.unmask]
 #[test]
 fn the_order_of_arrival_within_a_phase_and_repeats_change_nothing() {
     let run = |reversed: bool| {
