@@ -99,6 +99,14 @@ pub fn grouped(count: u64) -> String {
     out
 }
 
+/// A count of rounds in words.
+pub fn rounds(count: u64) -> String {
+    match count {
+        1 => "1 round".to_owned(),
+        _ => format!("{count} rounds"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,5 +1,7 @@
 //! `veilsum simulate` as a script sees it: what it prints and writes is checked from outside.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 use ndarray::{Array1, Array2};
 use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;

@@ -85,7 +85,7 @@ fn wrong_values_are_named_with_their_key() {
     let example = CoordinatorFile::example();
     for (wrong, parts) in [
         (
-            example.replace("\"60s\"", "\"60\""),
+            example.replace("wait = \"60s\"", "wait = \"60\""),
             ["wait", "wanted a time such as"],
         ),
         (

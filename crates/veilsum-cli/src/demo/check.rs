@@ -191,3 +191,111 @@ fn unpacked(sum: &Sum, context: &RoundContext) -> Result<(Vec<i64>, u64), Failur
         .map_err(Failure::failed)?;
     Ok((integers.values().to_vec(), integers.weight()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::demo::Demo;
+    use std::path::Path;
+    use tempfile::TempDir;
+    use veilsum_encode::contribute;
+
+    /// A federation, and the honest sum of its members 0 and 2 in its folder.
+    fn honest() -> (TempDir, Federation, Sum) {
+        let folder = tempfile::tempdir().unwrap();
+        let args = Demo {
+            members: 3,
+            rounds: 1,
+            vanish: false,
+            seed: 1,
+        };
+        let federation = Federation::found(&args, folder.path()).unwrap();
+        let sum = masked_sum(&federation, folder.path(), &[Slot(0), Slot(2)]);
+        (folder, federation, sum)
+    }
+
+    /// As members and coordinator make it, the masks left out.
+    fn masked_sum(federation: &Federation, folder: &Path, survivors: &[Slot]) -> Sum {
+        let reference = Reference::new(federation).unwrap();
+        let context = reference.context(Round(1), Attempt(0)).unwrap();
+        let mut blocks = Blocks::zeroed(context.plan.limbs());
+        for slot in survivors {
+            let mut trainer = federation.data.trainer(slot.index()).unwrap();
+            let trained = trainer.train(&reference.first, 1).unwrap();
+            let seed = &federation.rounding_seeds[slot.index()];
+            let mut rng = rounding_rng(seed, &context.task_digest, context.round, context.attempt);
+            let update = Update::new(context.plan.manifest(), trained.delta).unwrap();
+            let weight = Weight::new(trained.examples).unwrap();
+            let rotation = context.rotation_seed();
+            let (contribution, _) =
+                contribute(update, &context.plan, weight, &rotation, &mut rng).unwrap();
+            blocks.add(&contribution.into_blocks()).unwrap();
+        }
+        let (file, packed) = (folder.join("mean.safetensors"), folder.join("sum.bin"));
+        fs::write(&packed, blocks.to_le_bytes()).unwrap();
+        let integers = PackedSum::new(blocks, survivors.len() as u32)
+            .unpack(&context.plan)
+            .unwrap();
+        let mean = integers
+            .mean(&context.plan, &context.rotation_seed())
+            .unwrap();
+        veilsum_learn::files::write(&file, &mean).unwrap();
+        Sum {
+            round: Round(1),
+            attempt: Attempt(0),
+            survivor_ids: survivors.to_vec(),
+            weight_sum: integers.weight(),
+            sum_sha256: hex::encode(integers.sha256()),
+            file: Some(file),
+            sum: Some(packed),
+            upload_bytes: 0,
+            wall_s: 0.0,
+        }
+    }
+
+    fn is_exact(federation: &Federation, sum: &Sum) -> bool {
+        Reference::new(federation)
+            .unwrap()
+            .check(sum)
+            .unwrap()
+            .exact
+    }
+
+    #[test]
+    fn honest_sum_is_exact() {
+        let (_folder, federation, sum) = honest();
+        assert!(is_exact(&federation, &sum));
+    }
+
+    #[test]
+    fn sum_that_is_off_by_one_in_one_coordinate_is_not_exact() {
+        let (_folder, federation, sum) = honest();
+        let path = sum.sum.as_ref().unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        bytes[0] ^= 1;
+        fs::write(path, bytes).unwrap();
+        assert!(!is_exact(&federation, &sum));
+    }
+
+    #[test]
+    fn sum_of_others_than_it_names_is_not_exact() {
+        let (_folder, federation, mut sum) = honest();
+        sum.survivor_ids = vec![Slot(0), Slot(1)];
+        assert!(!is_exact(&federation, &sum));
+    }
+
+    #[test]
+    fn wrong_digest_or_weight_is_not_exact() {
+        let (_folder, federation, sum) = honest();
+        let weight = Sum {
+            weight_sum: sum.weight_sum + 1,
+            ..sum.clone()
+        };
+        assert!(!is_exact(&federation, &weight));
+        let digest = Sum {
+            sum_sha256: "00".repeat(32),
+            ..sum
+        };
+        assert!(!is_exact(&federation, &digest));
+    }
+}

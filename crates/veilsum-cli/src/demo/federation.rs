@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tempfile::TempDir;
 use veilsum_client::FileLedger;
 use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Plan, Range, TensorSpec};
 use veilsum_learn::digits;
@@ -38,8 +37,7 @@ pub struct Federation {
     pub data: Data,
     /// Rounding seeds of the members, by slot.
     pub rounding_seeds: Vec<[u8; 32]>,
-    /// Removed when this is dropped.
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 /// What a member's process has to know, beside its files.
@@ -57,11 +55,9 @@ pub struct RunFile {
 pub struct Places<'a>(pub &'a Path);
 
 impl Federation {
-    /// Makes keys, signs a roster, writes a task, a model and configurations.
-    pub fn found(args: &Demo) -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("veilsum-demo-").tempdir();
-        let folder = folder.map_err(|error| Failure::io(&std::env::temp_dir(), &error))?;
-        let places = Places(folder.path());
+    /// Makes keys, signs a roster, writes a task, a model and configurations into an empty folder.
+    pub fn found(args: &Demo, folder: &Path) -> Result<Self, Failure> {
+        let places = Places(folder);
         let data = Data::load(args.members, args.seed)?;
         let (roster, authority) = roster(&places, args.members)?;
         let task = task(&data)?;
@@ -94,13 +90,13 @@ impl Federation {
             plan,
             data,
             rounding_seeds: rounding_seeds(&places, args.members)?,
-            folder,
+            folder: folder.to_owned(),
         })
     }
 
     /// Its folder.
     pub fn folder(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     /// Where things are.

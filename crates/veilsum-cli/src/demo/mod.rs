@@ -29,21 +29,42 @@ use federation::Federation;
 use members::Members;
 use report::{Report, Screen};
 use script::Script;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+use tempfile::TempDir;
 
-/// Runs the command.
+/// Runs the command. However it ends, its processes end and its folder goes.
 pub fn run(args: &Demo, output: Output) -> Outcome {
-    runtime::start()?.block_on(async {
+    let folder = tempfile::Builder::new().prefix("veilsum-demo-").tempdir();
+    let folder = folder.map_err(|error| Failure::io(&std::env::temp_dir(), &error))?;
+    let ended = runtime::start()?.block_on(async {
         let mut signals = Signals::listen()?;
-        // what is dropped here kills its processes and removes its folder
+        // what is dropped here kills its processes
         tokio::select! {
-            ended = demonstrate(args, output) => ended,
+            ended = demonstrate(args, folder.path(), output) => ended,
             () = signals.asked() => Err(Failure::new(Kind::Interrupted, "stopped")),
         }
-    })
+    });
+    remove(folder);
+    ended
 }
 
-async fn demonstrate(args: &Demo, output: Output) -> Outcome {
-    let federation = Federation::found(args)?;
+/// Removes the folder, again if a dying process wrote into it meanwhile.
+fn remove(folder: TempDir) {
+    for _ in 0..40 {
+        match std::fs::remove_dir_all(folder.path()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                std::thread::sleep(Duration::from_millis(50))
+            }
+            _ => return,
+        }
+    }
+    // dropped, it tries once more
+}
+
+async fn demonstrate(args: &Demo, folder: &Path, output: Output) -> Outcome {
+    let federation = Federation::found(args, folder)?;
     let script = match args.vanish {
         true => Script::new(args.members, args.rounds, federation.parameters.d),
         false => Script::default(),

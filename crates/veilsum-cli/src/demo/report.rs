@@ -11,6 +11,7 @@ use crate::table::{bytes, grouped};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use veilsum_proto::parameters::Parameters;
 
 /// Prints as things happen; with JSON only the report at the end.
 pub struct Screen {
@@ -142,7 +143,14 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
             bytes(plan.packed_bytes() as u64)
         ),
     );
-    say("protocol", parameters.verdict().to_string());
+    say(
+        "quorum",
+        format!(
+            "{} of {members} sign who is in a sum; {}",
+            parameters.q,
+            tolerance(parameters)
+        ),
+    );
     if !script.is_empty() {
         let points: Vec<&str> = script
             .points()
@@ -165,6 +173,16 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
     )
 }
 
+fn tolerance(parameters: &Parameters) -> String {
+    let Parameters { c, d, .. } = parameters;
+    match c {
+        0 => format!("{d} may vanish at any moment"),
+        _ => format!(
+            "{d} may vanish at any moment, and {c} beside them may work with the coordinator"
+        ),
+    }
+}
+
 fn line(round: &Judged) -> String {
     let survivors = format!("{} of {}", round.survivors, round.members);
     let exact = match (&round.abort, round.exact) {
@@ -178,7 +196,7 @@ fn line(round: &Judged) -> String {
     }
     notes.extend(round.abort.clone());
     let line = format!(
-        "{:>5}  {survivors:>9}  {exact:<21}  {:>8.4}  {:>8}  {:>6.2}s  {}",
+        "{:>5}  {survivors:>9}  {exact:<22}  {:>8.4}  {:>8}  {:>6.2}s  {}",
         round.round.0,
         round.accuracy,
         bytes(round.upload_bytes),
@@ -216,7 +234,8 @@ fn summary(report: &Report) -> String {
     if !vanished.is_empty() {
         let _ = writeln!(
             text,
-            "Members vanished {} times, in {}; whoever vanished came back for the next round.",
+            "Members vanished {} times ({}) and came back for the next round.\n\
+             Whoever vanished after its upload is in the sum all the same: the others hold the shares to take its mask off.",
             vanished.len(),
             points.join(", ")
         );
@@ -233,5 +252,5 @@ fn summary(report: &Report) -> String {
 }
 
 const HEAD: &str = "\
-round  survivors  masked = plain sum     accuracy    upload     time  who vanished, and where
------  ---------  ---------------------  --------  --------  -------  -----------------------";
+round  survivors  masked = plain sum      accuracy    upload     time  who vanished, and where
+-----  ---------  ----------------------  --------  --------  -------  -----------------------";

@@ -1,6 +1,7 @@
 //! How far the member has come, and what its command will end with.
 
 use crate::exit::{Failure, Kind, Outcome};
+use crate::table::rounds;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use veilsum_client::{Event, StopHandle};
@@ -125,7 +126,7 @@ impl Standing {
             (0, _) => Ok(()),
             (without, with) => Err(Failure::new(
                 Kind::Aborted,
-                format_args!("{without} of {} rounds ended without a sum", without + with),
+                format_args!("{} ended without a sum, {with} with one", rounds(without)),
             )
             .hint("the lines `abort` say in which phase and why; the next round starts afresh")),
         }

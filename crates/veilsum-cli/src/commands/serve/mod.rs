@@ -10,6 +10,7 @@ use crate::exit::{Failure, Kind, Outcome};
 use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
+use crate::table::rounds;
 use hook::Publisher;
 use learner::Learner;
 use lines::Printer;
@@ -127,7 +128,7 @@ async fn serve(setup: Setup, with_parent: bool) -> Outcome {
     match failed.load(Ordering::Relaxed) {
         failed if failed > 0 && !stopped => Err(Failure::new(
             Kind::Aborted,
-            format_args!("{failed} rounds ended without a sum"),
+            format_args!("{} ended without a sum", rounds(failed)),
         )
         .hint("the lines `abort` above say in which phase and why")),
         _ => Ok(()),

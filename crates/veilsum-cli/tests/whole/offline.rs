@@ -1,8 +1,6 @@
 //! Commands that need no network, run as a user runs them.
 
-mod support;
-
-use support::Folder;
+use crate::support::Folder;
 
 #[test]
 fn secret_key_is_readable_by_its_owner_only_and_never_printed() {

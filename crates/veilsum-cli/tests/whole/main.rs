@@ -1,0 +1,8 @@
+//! The command as its users run it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
+mod demo;
+mod network;
+mod offline;
+mod support;
