@@ -3,47 +3,28 @@
 //! Not for floats, not for clipping, not for masks: those live in `veilsum-encode` and `veilsum-proto`. A noise value
 //! is an integer in units of one quantisation step, added to a coordinate before the coordinate is packed.
 //!
-//! What it is for: the laws of that noise, and what the rest of Veilsum must know about them. At present the crate
-//! holds the one number the lane planner needs, [`NoiseBound`]; members add no noise. The samplers (discrete Laplace,
-//! Skellam, discrete Gaussian, from fixed-point tables with a cut tail), the dropout-exact noise plan and the privacy
-//! accountant come with the next step, and each sampler will state its own `NoiseBound`.
+//! What it is for, from the ground up:
+//!
+//! - [`rational`] and [`law`]: exact parameters, and the laws discrete Laplace (in Polya shares), Skellam and discrete
+//!   Gaussian;
+//! - [`table`] and [`sampler`]: cumulative tables with a proven distance from the law, and seekable draws from them, a
+//!   fixed number of steps each.
+//!
+//! The norm is `spec/noise.md`.
 
-use std::fmt;
+#![deny(clippy::float_arithmetic)]
 
-/// Largest absolute noise a member may add to one coordinate, all its noise components together.
-///
-/// Unit: one quantisation step (the integers of `veilsum-encode`, after the weight). The bound is hard, not
-/// statistical: samplers cut their tails at it, and the planner of lane widths reserves room for it in both
-/// directions, for every enrolled member.
-///
-/// ```
-/// use veilsum_dp::NoiseBound;
-///
-/// assert_eq!(NoiseBound::NONE, NoiseBound::new(0));
-/// assert_eq!(NoiseBound::new(96).get(), 96);
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NoiseBound(u64);
+mod bound;
+mod enclosure;
+pub mod law;
+pub mod rational;
+pub mod sampler;
+pub mod table;
+#[cfg(test)]
+mod testing;
 
-impl NoiseBound {
-    /// No noise is added.
-    pub const NONE: Self = Self(0);
-
-    /// A bound of `steps` quantisation steps.
-    #[must_use]
-    pub const fn new(steps: u64) -> Self {
-        Self(steps)
-    }
-
-    /// The bound in quantisation steps.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for NoiseBound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+pub use bound::NoiseBound;
+pub use law::{Family, Law, LawError, Variance};
+pub use rational::{ParseRationalError, Rational};
+pub use sampler::{NoiseStream, Sampler, SamplerError};
+pub use table::{TABLE_BYTES_MAX, TableError};

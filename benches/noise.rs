@@ -1,0 +1,67 @@
+//! How fast noise is drawn: one value per table draw, tables from tiny to the largest, and a wide law in two draws.
+//!
+//! The throughput counts values. All on one thread.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a benchmark with wrong parameters has nothing to measure"
+)]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use veilsum_dp::{Law, NoiseStream, Rational, Sampler};
+use veilsum_math::KeystreamKey;
+
+/// Drawing and adding; the tables are compiled before.
+fn draws(c: &mut Criterion) {
+    let mut group = c.benchmark_group("draw");
+    group.throughput(Throughput::Elements(VALUES as u64));
+    let mut out = vec![0; VALUES];
+    for (name, law) in laws() {
+        let sampler = Sampler::compile(&law).expect("the law has a sampler");
+        let stream = NoiseStream::new(KeystreamKey::new([7; 32]));
+        let bytes = sampler.table_bytes();
+        group.bench_function(BenchmarkId::new(name, bytes), |b| {
+            b.iter(|| sampler.add(&stream, 0, black_box(&mut out)));
+        });
+    }
+}
+
+/// Compiling tables, once per task.
+fn compiling(c: &mut Criterion) {
+    let mut group = c.benchmark_group("compile");
+    group.sample_size(10);
+    for (name, law) in laws() {
+        group.bench_function(name, |b| b.iter(|| Sampler::compile(black_box(&law))));
+    }
+}
+
+fn laws() -> Vec<(&'static str, Law)> {
+    let number = |text: &str| text.parse::<Rational>().expect("a number");
+    vec![
+        ("skellam 1/100", Law::skellam(number("1/100"))),
+        ("skellam 10", Law::skellam(number("10"))),
+        ("skellam 1000", Law::skellam(number("1000"))),
+        ("skellam 100000", Law::skellam(number("100000"))),
+        ("skellam 1500000", Law::skellam(number("1500000"))),
+        ("polya 20 1/70", Law::polya(number("20"), number("1/70"))),
+        ("discrete laplace 10", Law::discrete_laplace(number("10"))),
+        (
+            "discrete gaussian 1000",
+            Law::discrete_gaussian(number("1000")),
+        ),
+        (
+            "discrete gaussian 1e10",
+            Law::discrete_gaussian(number("1e10")),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, law)| (name, law.expect("the parameter is in range")))
+    .collect()
+}
+
+const VALUES: usize = 1 << 16;
+
+criterion_group!(benches, draws, compiling);
+criterion_main!(benches);

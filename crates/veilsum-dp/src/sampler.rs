@@ -1,0 +1,171 @@
+//! Not for seeds: whoever draws brings a key that is used for one component of one round and nothing else.
+//!
+//! What it is for: draws of a law from one or several tables. Value `i` uses the same bytes of the keystream whatever
+//! was drawn before, so any range of coordinates can be drawn on its own, by the member and again by the coordinator.
+//! `spec/noise.md`, section 4.
+
+mod parts;
+
+use std::fmt;
+
+use thiserror::Error;
+use veilsum_math::{Keystream, KeystreamKey};
+use zeroize::Zeroizing;
+
+use crate::table::{Table, TableError};
+use crate::{Law, NoiseBound, Rational};
+
+/// Draws of one law: a sum of a few table draws, each times a whole number.
+///
+/// Compiling takes milliseconds to tenths of a second; drawing uses integers only.
+///
+/// ```
+/// use veilsum_dp::{Law, NoiseStream, Rational, Sampler};
+///
+/// let sampler = Sampler::compile(&Law::skellam(Rational::integer(50))?)?;
+/// let stream = NoiseStream::new(veilsum_math::KeystreamKey::new([7; 32]));
+/// let mut all = [0; 1000];
+/// sampler.add(&stream, 0, &mut all);
+///
+/// let mut some = [0; 10];
+/// sampler.add(&stream, 500, &mut some);
+/// assert_eq!(some, all[500..510]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    tables: Vec<Table>,
+    terms: Vec<Term>,
+    bound: NoiseBound,
+    distance: Rational,
+}
+
+/// One table draw of a value.
+#[derive(Clone, Copy, Debug)]
+struct Term {
+    table: usize,
+    multiplier: i64,
+}
+
+/// Why a law has no sampler.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum SamplerError {
+    /// A part of the law needs too large a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The law would need more table draws a value than allowed.
+    #[error(
+        "found noise that needs {found} draws a value, wanted at most {PARTS_MAX}; a coarser grid loses nothing then"
+    )]
+    TooManyParts {
+        /// Draws it would need.
+        found: u64,
+    },
+}
+
+/// The keystream of one noise component, wiped on drop.
+///
+/// # Security
+///
+/// Whoever holds it can subtract the component. One key serves one component of one member in one attempt; the same
+/// key under two updates gives the difference of the updates.
+pub struct NoiseStream(Keystream);
+
+impl NoiseStream {
+    /// Expands the key of a component.
+    #[must_use]
+    pub fn new(key: KeystreamKey) -> Self {
+        Self(Keystream::new(key))
+    }
+}
+
+impl fmt::Debug for NoiseStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self; // a new field must be decided on here
+        f.write_str("NoiseStream(..)")
+    }
+}
+
+impl Sampler {
+    /// Compiles the tables of a law.
+    ///
+    /// # Errors
+    ///
+    /// The law is too wide: a part of it exceeds the largest table, or it would need too many draws a value.
+    pub fn compile(law: &Law) -> Result<Self, SamplerError> {
+        parts::compile(law)
+    }
+
+    /// Adds the noise of coordinates `first, first + 1, ...` to `out`, wrapping.
+    pub fn add(&self, stream: &NoiseStream, first: u64, out: &mut [i64]) {
+        self.accumulate(stream, first, out, 1);
+    }
+
+    /// Subtracts what [`Self::add`] adds.
+    pub fn subtract(&self, stream: &NoiseStream, first: u64, out: &mut [i64]) {
+        self.accumulate(stream, first, out, -1);
+    }
+
+    /// Writes the noise of coordinates `first, first + 1, ...` of a component key over `out`.
+    ///
+    /// # Security
+    ///
+    /// See [`NoiseStream`]: a key serves one component once.
+    pub fn fill(&self, key: KeystreamKey, first: u64, out: &mut [i64]) {
+        out.fill(0);
+        self.add(&NoiseStream::new(key), first, out);
+    }
+
+    /// Largest magnitude of one value.
+    #[must_use]
+    pub const fn bound(&self) -> NoiseBound {
+        self.bound
+    }
+
+    /// Proven upper bound of the total variation distance between one value and the law.
+    #[must_use]
+    pub const fn distance(&self) -> &Rational {
+        &self.distance
+    }
+
+    /// Table draws a value takes, each of 16 bytes of keystream.
+    #[must_use]
+    pub const fn draws_per_value(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Bytes of all tables; each alone is at most [`crate::TABLE_BYTES_MAX`].
+    #[must_use]
+    pub fn table_bytes(&self) -> usize {
+        self.tables.iter().map(Table::bytes).sum()
+    }
+
+    // spec: [noise.draw.seek]
+    fn accumulate(&self, stream: &NoiseStream, first: u64, out: &mut [i64], sign: i64) {
+        let stride = self.terms.len();
+        let page = (PAGE_DRAWS / stride).max(1);
+        let mut bytes = Zeroizing::new(vec![[0u8; DRAW_BYTES]; page * stride]);
+        for (number, out) in (0u64..).zip(out.chunks_mut(page)) {
+            let value = first + number * page as u64;
+            let drawn = &mut bytes[..out.len() * stride];
+            let offset = value * (stride * DRAW_BYTES) as u64;
+            stream.0.fill(offset, drawn.as_flattened_mut());
+            for (index, term) in self.terms.iter().enumerate() {
+                let table = &self.tables[term.table];
+                table.add(drawn, index, stride, sign * term.multiplier, out);
+            }
+        }
+    }
+}
+
+/// Most table draws a value may take.
+pub const PARTS_MAX: u64 = 64;
+
+/// Bytes of keystream for one table draw.
+const DRAW_BYTES: usize = 16;
+
+/// Table draws whose keystream is made at once: 16 KiB, which stay in the L1 cache.
+const PAGE_DRAWS: usize = 1024;
+
+#[cfg(test)]
+mod tests;

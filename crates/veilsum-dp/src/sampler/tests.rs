@@ -1,0 +1,139 @@
+#![expect(clippy::float_arithmetic, reason = "statistics of tests")]
+
+use super::*;
+use crate::testing::{chi_square_below, number};
+use proptest::prelude::*;
+
+fn drawn(law: &Law, key: u8, count: usize) -> Vec<i64> {
+    let mut out = vec![0; count];
+    Sampler::compile(law)
+        .unwrap()
+        .fill(KeystreamKey::new([key; 32]), 0, &mut out);
+    out
+}
+
+fn moments(values: &[i64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<i64>() as f64 / n;
+    let square = values
+        .iter()
+        .map(|v| (*v as f64 - mean).powi(2))
+        .sum::<f64>();
+    (mean, square / n)
+}
+
+// spec: [noise.draw.seek]
+#[test]
+fn any_range_is_drawn_alone() {
+    for law in [
+        Law::skellam(number("20")).unwrap(),
+        Law::skellam(number("5000000")).unwrap(),
+        Law::discrete_laplace(number("1000")).unwrap(),
+    ] {
+        let sampler = Sampler::compile(&law).unwrap();
+        let stream = NoiseStream::new(KeystreamKey::new([3; 32]));
+        let mut all = vec![0; 3000];
+        sampler.add(&stream, 0, &mut all);
+        for (first, count) in [(0, 1), (1, 7), (1023, 2), (999, 2001), (2999, 1), (17, 0)] {
+            let mut some = vec![0; count];
+            sampler.add(&stream, first as u64, &mut some);
+            assert_eq!(some, all[first..first + count]);
+        }
+        sampler.subtract(&stream, 0, &mut all);
+        assert!(all.iter().all(|value| *value == 0));
+    }
+}
+
+// spec: [noise.parts.sum] [noise.parts.polya] [noise.parts.gaussian]
+#[test]
+fn wide_laws_are_sums_of_few_table_draws() {
+    for (law, draws) in [
+        (Law::skellam(number("1500000")).unwrap(), 1),
+        (Law::skellam(number("6000000")).unwrap(), 4),
+        (Law::polya(number("3"), number("2.5")).unwrap(), 3),
+        (Law::discrete_laplace(number("1000000")).unwrap(), 2),
+        (Law::discrete_gaussian(number("1e10")).unwrap(), 2),
+    ] {
+        let sampler = Sampler::compile(&law).unwrap();
+        assert_eq!(sampler.draws_per_value(), draws, "{law:?}");
+        assert!(
+            *sampler.distance() < Rational::power_of_half(108),
+            "{law:?}"
+        );
+        // The mean square of 40 000 draws is within six of its standard deviations (kurtosis at most 6).
+        let (mean, square) = moments(&drawn(&law, 9, 40_000));
+        let exact = law.variance().upper.to_f64_up();
+        assert!(
+            (square / exact - 1.0).abs() < 6.0 * (5.0_f64 / 40_000.0).sqrt(),
+            "{law:?} {square} {exact}"
+        );
+        assert!(
+            mean.abs() < 6.0 * (exact / 40_000.0).sqrt(),
+            "{law:?} {mean}"
+        );
+    }
+}
+
+// spec: [noise.table.size]
+#[test]
+fn what_no_sum_of_tables_gives_is_refused() {
+    assert!(matches!(
+        Sampler::compile(&Law::skellam(number("1e9")).unwrap()),
+        Err(SamplerError::TooManyParts { found: 667 })
+    ));
+    for law in [
+        Law::polya(number("1000"), number("1/2")).unwrap(),
+        Law::discrete_gaussian(number("1e12")).unwrap(),
+        Law::discrete_laplace(number("1e12")).unwrap(),
+    ] {
+        assert_eq!(
+            Sampler::compile(&law).unwrap_err(),
+            SamplerError::Table(TableError::TooWide)
+        );
+    }
+}
+
+/// False alarm rate 1e-9 each, over one fixed key: it fails forever or never.
+// spec: [noise.draw]
+#[test]
+fn draws_follow_the_law_by_chi_square() {
+    for law in [
+        Law::skellam(number("0.05")).unwrap(),
+        Law::skellam(number("30")).unwrap(),
+        Law::polya(number("4"), number("1/20")).unwrap(),
+        Law::discrete_laplace(number("2.5")).unwrap(),
+        Law::discrete_gaussian(number("40")).unwrap(),
+    ] {
+        chi_square_below(&law, &drawn(&law, 11, 200_000));
+    }
+}
+
+/// The exact law of a wide discrete Laplace, though it is drawn in two digits.
+#[test]
+fn digits_give_the_wide_law() {
+    let values = drawn(&Law::discrete_laplace(number("1000")).unwrap(), 12, 200_000);
+    let binned: Vec<i64> = values
+        .iter()
+        .map(|v| v.unsigned_abs() as i64 / 100)
+        .collect();
+    // P(|X| >= 100 j) = 2 p^(100 j) / (1 + p) for j >= 1.
+    let p = (-1.0_f64 / 1000.0).exp();
+    for j in 1..40 {
+        let exact = 2.0 * p.powi(100 * j) / (1.0 + p);
+        let found = binned.iter().filter(|b| **b >= i64::from(j)).count() as f64 / 200_000.0;
+        assert!(
+            (found - exact).abs() < 6.0 * (exact / 200_000.0).sqrt(),
+            "{j} {found} {exact}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn no_value_leaves_the_bound(variance in 1u64..2000, key: u8) {
+        let law = Law::skellam(Rational::new(variance, 7).unwrap()).unwrap();
+        let bound = Sampler::compile(&law).unwrap().bound().get();
+        prop_assert!(drawn(&law, key, 500).iter().all(|v| v.unsigned_abs() <= bound));
+    }
+}
