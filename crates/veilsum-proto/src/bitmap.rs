@@ -75,6 +75,21 @@ impl Bitmap {
         self.0.iter().map(|byte| byte.count_ones()).sum()
     }
 
+    /// Number of slots in the set that are below `slot`.
+    pub fn rank(&self, slot: Slot) -> u32 {
+        let whole = self
+            .0
+            .iter()
+            .take(slot.index() / 8)
+            .map(|byte| byte.count_ones());
+        let below = (1u8 << (slot.0 % 8)).wrapping_sub(1);
+        let last = self
+            .0
+            .get(slot.index() / 8)
+            .map_or(0, |byte| (byte & below).count_ones());
+        whole.sum::<u32>().saturating_add(last)
+    }
+
     /// Slots of the set in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
         (0u32..).zip(&self.0).flat_map(|(index, byte)| {
@@ -125,6 +140,10 @@ mod tests {
         let bitmap = Bitmap::of(20, [19, 3, 8].map(Slot));
         assert_eq!(bitmap.iter().collect::<Vec<_>>(), [3, 8, 19].map(Slot));
         assert_eq!(bitmap.count(), 3);
+        assert_eq!(
+            [0, 3, 4, 8, 9, 19, 99].map(|slot| bitmap.rank(Slot(slot))),
+            [0, 0, 1, 1, 2, 2, 3]
+        );
         assert!(
             bitmap.contains(Slot(8)) && !bitmap.contains(Slot(9)) && !bitmap.contains(Slot(999))
         );

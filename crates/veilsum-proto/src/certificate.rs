@@ -102,6 +102,11 @@ impl Survivors {
         Ok(Self { set: set.clone() })
     }
 
+    /// Whether `set` is what was certified.
+    pub fn is_of(&self, set: &SurvivorSet) -> bool {
+        self.set == *set
+    }
+
     /// The set.
     pub fn bitmap(&self) -> &Bitmap {
         &self.set.survivors

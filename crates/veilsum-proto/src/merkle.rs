@@ -26,8 +26,10 @@ impl Tree {
         let mut levels = vec![leaves];
         while let Some(last) = levels.last().filter(|level| level.len() > 1) {
             let above = last
-                .chunks_exact(2)
-                .map(|pair| node(pair.first(), pair.last()))
+                .as_chunks()
+                .0
+                .iter()
+                .map(|[left, right]| node(left, right))
                 .collect();
             levels.push(above);
         }
@@ -66,9 +68,9 @@ pub fn root_of(count: usize, position: usize, leaf: &Hash, proof: &[Hash]) -> Op
         .enumerate()
         .fold(*leaf, |hash, (height, sibling)| {
             if (position >> height) & 1 == 0 {
-                node(Some(&hash), Some(sibling))
+                node(&hash, sibling)
             } else {
-                node(Some(sibling), Some(&hash))
+                node(sibling, &hash)
             }
         });
     Some(root)
@@ -79,9 +81,7 @@ pub fn verify(root: &Hash, count: usize, position: usize, leaf: &Hash, proof: &[
     root_of(count, position, leaf, proof) == Some(*root)
 }
 
-fn node(left: Option<&Hash>, right: Option<&Hash>) -> Hash {
-    let empty = empty_leaf();
-    let (left, right) = (left.unwrap_or(&empty), right.unwrap_or(&empty));
+fn node(left: &Hash, right: &Hash) -> Hash {
     Label::Node.hash(&[left.as_bytes(), right.as_bytes()])
 }
 

@@ -210,7 +210,7 @@ impl RoundContext {
         if self.parameters.is_complete() {
             let own = usize::from(set.contains(dealer));
             let before = usize::from(dealer < neighbour && set.contains(dealer));
-            let rank = set.iter().take_while(|slot| *slot < neighbour).count();
+            let rank = set.rank(neighbour) as usize;
             return Some((
                 rank.checked_sub(before)?,
                 (set.count() as usize).checked_sub(own)?,

@@ -1,7 +1,7 @@
 //! A message of the coordinator, brought to the machine it is meant for; and what the machine makes of it.
 
 use veilsum_proto::member::Reply;
-use veilsum_proto::message::{Body, Message, UploadStored};
+use veilsum_proto::message::{Body, Message};
 use veilsum_proto::refusal::Refusal;
 
 use super::Session;
@@ -21,10 +21,7 @@ impl Session {
             // repeats of what is over
             (Body::Receipt(_), Outcome::Wanted(_) | Outcome::Fetching | Outcome::Done) => Ok(()),
             (Body::Receipt(_), Outcome::Open | Outcome::Aborted) => self.give(key, message).await,
-            (_, Outcome::Open) => {
-                self.imply_stored(key, &message.body).await?;
-                self.give(key, message).await
-            }
+            (_, Outcome::Open) => self.give(key, message).await,
             (_, Outcome::Aborted | Outcome::Wanted(_) | Outcome::Fetching | Outcome::Done) => {
                 Ok(())
             }
@@ -88,29 +85,6 @@ impl Session {
             (true, "closed") => self.end(key, "deadline", text).await,
             (true, _) => self.end(key, kind, text).await,
             (false, _) => Ok(()),
-        }
-    }
-
-    /// A coordinator that asks for a signature over survivors with this member, or shows their certificate, has stored its
-    /// update: the notice that said so was lost with a line.
-    // spec: [upload.stored-implied]
-    async fn imply_stored(&mut self, key: RoundKey, body: &Body) -> Result<(), ClientError> {
-        let set = match body {
-            Body::SurvivorSet(set) => set,
-            Body::Certificate(certificate) => &certificate.set,
-            _ => return Ok(()),
-        };
-        let Some(round) = self.rounds.get(&key) else {
-            return Ok(());
-        };
-        let slot = round.member.as_ref().map(|member| member.slot());
-        let holds_me = slot.filter(|slot| set.survivors.contains(*slot));
-        match holds_me {
-            Some(slot) if round.machine_phase() == "uploading" => {
-                let sid2 = set.sid2;
-                Box::pin(self.give(key, Message::new(UploadStored { sid2, slot }))).await
-            }
-            Some(_) | None => Ok(()),
         }
     }
 

@@ -100,6 +100,8 @@ pub struct Inner {
 
 pub struct State {
     machine: Option<Coordinator>,
+    /// Word of storage for each member whose update is whole.
+    stored: BTreeMap<Slot, Message>,
     peers: BTreeMap<Slot, Peer>,
     pub blobs: BTreeMap<[u8; 32], Blob>,
     /// Sent to every member of the round, now and on each connection.
@@ -138,6 +140,7 @@ impl House {
         let address = server.local_addr().unwrap();
         let state = Mutex::new(State {
             machine: None,
+            stored: BTreeMap::new(),
             peers: BTreeMap::new(),
             blobs: BTreeMap::new(),
             last: None,
@@ -183,6 +186,7 @@ impl House {
         );
         let mut state = self.inner.lock();
         state.machine = Some(Coordinator::open(Arc::new(context.unwrap())));
+        state.stored.clear();
         state.last = None;
         state.broadcast();
     }
@@ -348,6 +352,7 @@ impl Inner {
         machine.receive(slot, &header).unwrap();
         let update = MaskedUpdate::from_le_bytes(&bytes).unwrap();
         let stored = machine.receive_update(slot, &update).unwrap();
+        state.stored.insert(slot, Message::new(stored.clone()));
         drop(state);
         if !self.breaks(slot, Break::Stored) {
             let _ = peer.try_send(Message::new(stored).encode().into());
@@ -416,7 +421,13 @@ impl State {
             .machine
             .as_ref()
             .and_then(|machine| machine.message_for(slot));
-        for message in due.iter().chain(&self.last) {
+        // once Upload is over, a member that comes back may have missed that its update is stored
+        let after_upload = self
+            .machine
+            .as_ref()
+            .is_some_and(|machine| machine.phase() > PhaseName::Upload);
+        let stored = self.stored.get(&slot).filter(|_| after_upload);
+        for message in stored.into_iter().chain(&due).chain(&self.last) {
             let _ = self.peers[&slot].try_send(message.encode().into());
         }
     }

@@ -59,7 +59,7 @@ async fn an_upload_cut_twice_is_of_the_same_bytes_three_times() {
     assert!(headers.iter().all(|header| *header == headers[0]));
 }
 
-// spec: [upload.stored-implied]
+// spec: [confirm.after-upload]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_notice_of_storage_does_not_cost_the_signature() {
     let house = round_with(&[Break::Stored]).await;

@@ -90,8 +90,11 @@ impl RecoverPhase {
     pub(super) fn receive(&mut self, from: Slot, message: &Message) -> Result<(), FaultKind> {
         match &message.body {
             Body::Reveal(reveal) => {
+                let before = self.reveal.revealed.len();
                 self.reveal.receive_reveal(from, reveal)?;
-                self.forget_needless();
+                if self.reveal.revealed.len() > before {
+                    self.forget_needless();
+                }
                 Ok(())
             }
             Body::Shares(shares) => self.receive_shares(from, shares),

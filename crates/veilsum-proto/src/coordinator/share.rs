@@ -34,6 +34,9 @@ impl SharePhase {
         let Body::SealedShares(shares) = &message.body else {
             return Err(wrong(message, PhaseName::Share));
         };
+        if self.shares.get(&from) == Some(shares) {
+            return Ok(());
+        }
         check_expected(&self.session.advertised, from, PhaseName::Share)?;
         check_sender(from, shares.slot)?;
         check_session("SealedShares", &shares.sid, &self.session.sid)?;

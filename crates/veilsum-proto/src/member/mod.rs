@@ -120,6 +120,15 @@ impl Member {
             });
         }
         let task = Task::decode(&open.task)?;
+        // Asked before anything is derived: an Open that cannot be joined costs a look-up.
+        let state = ledger.state()?;
+        state.may_join(
+            &task.digest(),
+            &open.roster,
+            open.round,
+            open.attempt,
+            floors.retry,
+        )?;
         let context = RoundContext::new(
             task,
             roster,
@@ -340,8 +349,14 @@ impl Member {
         self.deadline
     }
 
+    /// Closes the member if its own deadline has passed. [`Member::receive`] does it by itself; a caller that hears nothing
+    /// has to, so that no secret outlives the deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`Member::close`].
     // spec: [close.deadline]
-    fn expire(&mut self, ledger: &mut dyn Ledger, now: Now) -> Result<(), Refusal> {
+    pub fn expire(&mut self, ledger: &mut dyn Ledger, now: Now) -> Result<(), Refusal> {
         if self.deadline.is_some_and(|deadline| now > deadline)
             && !matches!(self.phase, Phase::Closed)
         {

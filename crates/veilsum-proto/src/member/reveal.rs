@@ -91,15 +91,15 @@ impl Revealing {
         (Phase::Revealing(self), reply)
     }
 
-    /// A certificate again: the same answer, if it is for the same survivors.
+    /// A certificate again: the same answer, if it is for the same survivors, whoever signed this copy.
+    // spec: [reveal.direct]
     fn again(&self, me: &Me, certificate: &crate::message::Certificate) -> Result<Reply, Refusal> {
-        let shared = &self.share_set.shared;
-        let survivors =
-            Survivors::certified(&me.context, &self.sid, &self.sid2, shared, certificate)?;
-        if survivors != self.survivors {
-            return Err(Refusal::OtherSurvivors);
+        if self.survivors.is_of(&certificate.set) {
+            return Ok(Reply::Send(Message::new(self.reveal.clone())));
         }
-        Ok(Reply::Send(Message::new(self.reveal.clone())))
+        let shared = &self.share_set.shared;
+        Survivors::certified(&me.context, &self.sid, &self.sid2, shared, certificate)?;
+        Err(Refusal::OtherSurvivors)
     }
 
     /// Checklist 15. One refused entry refuses the request: an honest coordinator makes none.

@@ -191,6 +191,12 @@ impl Message {
         let header = Header::read(bytes)?;
         // spec: [wire.cap]
         let want = caps.bytes_of(header.kind);
+        if want == 0 {
+            return Err(InvalidMessage::Malformed {
+                kind: header.kind,
+                reason: "there is no such type".into(),
+            });
+        }
         if bytes.len() > want {
             return Err(InvalidMessage::TooLong {
                 kind: header.kind,
