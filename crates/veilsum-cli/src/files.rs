@@ -8,6 +8,7 @@ use crate::output;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use tempfile::TempDir;
 use veilsum_proto::identity::{Identity, KeyError, KeyFileError, PublicKey};
 use veilsum_proto::roster::{Roster, RosterDraft, RosterError};
 use veilsum_proto::task::{Task, TaskError};
@@ -82,6 +83,20 @@ pub fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Failure> {
         Existing::Keep if path.exists() => Err(exists(path)),
         Existing::Keep | Existing::Replace => Ok(()),
     }
+}
+
+/// An empty folder that only its owner can enter, removed when dropped.
+pub fn private_folder(prefix: &str) -> Result<TempDir, Failure> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(Permissions::from_mode(0o700));
+    }
+    builder
+        .tempdir()
+        .map_err(|error| Failure::io(&std::env::temp_dir(), &error))
 }
 
 /// A secret key from its file.

@@ -9,16 +9,9 @@ use std::path::PathBuf;
 /// Contributes an update to each round and writes the result, the weighted mean (the sum in integer tasks), as the same kind
 /// of file. The update leaves this host clipped, quantised and masked; the site's policy decides what is joined at all.
 ///
-/// --update contributes a file. --exec runs a program for each round, in the shell, with these variables (and {model},
-/// {update}, {weight}, {round}, {task} in the command, quoted for the shell):
-///
-///   VEILSUM_MODEL   file of the model that the round starts from, .safetensors; not set if the task has none
-///   VEILSUM_UPDATE  file to write the update to
-///   VEILSUM_WEIGHT  file to write the weight to, a whole number; optional, --weight counts otherwise
-///   VEILSUM_ROUND   number of the round; take it into the trainer's seed
-///   VEILSUM_TASK    name of the task
+/// --update contributes a file. --exec runs a program for each round, in the shell; what it is told stands below.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 #[command(group = ArgGroup::new("source").args(["update", "exec", "print_example", "print_policy"]).required(true))]
 pub struct Join {
     /// Configuration file
@@ -79,6 +72,14 @@ pub enum Format {
 }
 
 const EXAMPLES: &str = "\
+What --exec is told, as variables, and as {model}, {update}, {weight}, {round}, {task} in CMD (quoted for the shell):
+  VEILSUM_MODEL   file with the model that the round starts from; not set if the task has none
+  VEILSUM_UPDATE  file to write the update to
+  VEILSUM_WEIGHT  file to write the weight to, a whole number; --weight counts if there is none
+  VEILSUM_ROUND   number of the round; take it into the trainer's seed
+  VEILSUM_TASK    name of the task
+Its standard output goes to standard error. It fails the command by ending with another status than 0.
+
 Examples:
   veilsum join --print-example > member.toml
   veilsum join --print-policy --authority authority.pub > policy.toml

@@ -21,6 +21,7 @@ pub mod script;
 
 use crate::args::demo::Demo;
 use crate::exit::{Failure, Kind, Outcome};
+use crate::files;
 use crate::output::Output;
 use crate::runtime::{self, Signals};
 use check::Reference;
@@ -36,8 +37,7 @@ use tempfile::TempDir;
 
 /// Runs the command. However it ends, its processes end and its folder goes.
 pub fn run(args: &Demo, output: Output) -> Outcome {
-    let folder = tempfile::Builder::new().prefix("veilsum-demo-").tempdir();
-    let folder = folder.map_err(|error| Failure::io(&std::env::temp_dir(), &error))?;
+    let folder = files::private_folder("veilsum-demo-")?;
     let ended = runtime::start()?.block_on(async {
         let mut signals = Signals::listen()?;
         // what is dropped here kills its processes

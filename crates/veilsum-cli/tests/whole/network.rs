@@ -117,6 +117,30 @@ fn trainer_of_any_language_gets_the_model_and_says_its_weight() {
 }
 
 #[test]
+fn plain_updates_of_a_trainer_are_out_of_reach_and_leave_nothing_behind() {
+    let folder = Folder::new();
+    folder.configured(&THREE, 1);
+    std::fs::create_dir(folder.path("tmp")).unwrap();
+    let (serve, address) = folder.serve();
+    let others = ["alice", "bob"].map(|name| {
+        folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
+    });
+    let mut join = folder.join("carol", &address, "--format npy");
+    join.env("TMPDIR", folder.path("tmp")).arg("--exec");
+    join.arg(
+        "cp carol.npy {update} && echo 1 > {weight} && stat -c %a \"$(dirname {update})\" > mode",
+    );
+    let ran = Ran::of(&join.output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(folder.read("mode").trim(), "700");
+    assert_eq!(std::fs::read_dir(folder.path("tmp")).unwrap().count(), 0);
+    for other in others {
+        assert_eq!(other.end().0, 0);
+    }
+    assert_eq!(serve.end().0, 0);
+}
+
+#[test]
 fn failing_trainer_ends_its_member_alone() {
     let folder = Folder::new();
     folder.configured(&THREE, 1);
@@ -124,7 +148,9 @@ fn failing_trainer_ends_its_member_alone() {
     let others = ["alice", "bob"].map(|name| {
         folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
     });
+    std::fs::create_dir(folder.path("tmp")).unwrap();
     let mut join = folder.join("carol", &address, "");
+    join.env("TMPDIR", folder.path("tmp"));
     let failed = Ran::of(
         &join
             .args(["--exec", "echo no data >&2; exit 7"])
@@ -133,6 +159,7 @@ fn failing_trainer_ends_its_member_alone() {
     );
     failed.assert_error(1, "--exec ended with exit status: 7");
     assert!(failed.err.contains("no data"), "{}", failed.err);
+    assert_eq!(std::fs::read_dir(folder.path("tmp")).unwrap().count(), 0);
     stop(serve);
     drop(others);
 }

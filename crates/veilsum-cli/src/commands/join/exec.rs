@@ -6,32 +6,43 @@ use crate::args::join::Format;
 use crate::exit::{Failure, Kind};
 use crate::files::{self, Existing, Readers};
 use std::io::stderr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
-use tempfile::TempDir;
 use veilsum_client::RoundInfo;
 use veilsum_encode::Tensors;
 use veilsum_learn::Model;
 
-/// Runs the command once a round, in a folder that only this user can read.
+/// Runs the command once a round, with files in a folder of its own.
 pub(super) struct Trainer {
     command: String,
+    files: Files,
     extension: &'static str,
-    folder: TempDir,
+}
+
+/// The files of one training, gone when it is over: the update is the site's secret.
+struct Files {
+    model: PathBuf,
+    update: PathBuf,
+    weight: PathBuf,
 }
 
 impl Trainer {
-    pub(super) fn new(command: &str, format: Format) -> Result<Self, Failure> {
-        let folder = tempfile::Builder::new().prefix("veilsum-join-").tempdir();
-        Ok(Self {
+    /// A trainer that works in `folder`, which is empty, readable by its owner only, and removed by the caller.
+    pub(super) fn new(command: &str, format: Format, folder: &Path) -> Self {
+        let extension = match format {
+            Format::Safetensors => "safetensors",
+            Format::Npy => "npy",
+        };
+        Self {
             command: command.to_owned(),
-            extension: match format {
-                Format::Safetensors => "safetensors",
-                Format::Npy => "npy",
+            files: Files {
+                model: folder.join(format!("model.{extension}")),
+                update: folder.join(format!("update.{extension}")),
+                weight: folder.join("weight"),
             },
-            folder: folder.map_err(|error| Failure::io(&std::env::temp_dir(), &error))?,
-        })
+            extension,
+        }
     }
 
     pub(super) fn train(
@@ -39,33 +50,39 @@ impl Trainer {
         info: &RoundInfo,
         standing: &Standing,
     ) -> Result<(Tensors, Option<u32>), Failure> {
-        let model = self.folder.path().join(format!("model.{}", self.extension));
-        let update = self
-            .folder
-            .path()
-            .join(format!("update.{}", self.extension));
-        let weight = self.folder.path().join("weight");
-        for stale in [&model, &update, &weight] {
-            remove(stale)?;
-        }
-        let round = info.round.to_string();
+        self.files.remove()?;
+        let trained = self.train_with_files(info, standing);
+        self.files.remove()?;
+        trained
+    }
+
+    fn train_with_files(
+        &self,
+        info: &RoundInfo,
+        standing: &Standing,
+    ) -> Result<(Tensors, Option<u32>), Failure> {
+        let Files {
+            model,
+            update,
+            weight,
+        } = &self.files;
         let mut values = vec![
-            ("UPDATE", text(&update)),
-            ("WEIGHT", text(&weight)),
-            ("ROUND", round),
+            ("UPDATE", text(update)),
+            ("WEIGHT", text(weight)),
+            ("ROUND", info.round.to_string()),
             ("TASK", info.task.name().to_string()),
         ];
         if let Some(bytes) = &info.model {
-            write_model(&model, bytes, self.extension)?;
-            values.push(("MODEL", text(&model)));
+            write_model(model, bytes, self.extension)?;
+            values.push(("MODEL", text(model)));
         }
         self.run(&values, standing)?;
-        let tensors = read(&update).map_err(|failure| {
+        let tensors = read(update).map_err(|failure| {
             failure.hint(
                 "--exec has to write its update to the file that VEILSUM_UPDATE or {update} names",
             )
         })?;
-        Ok((tensors, read_weight(&weight)?))
+        Ok((tensors, read_weight(weight)?))
     }
 
     fn run(&self, values: &[(&str, String)], standing: &Standing) -> Result<(), Failure> {
@@ -108,6 +125,20 @@ impl Trainer {
         }
         Err(Failure::failed(format_args!("--exec ended with {status}"))
             .hint("its own output above says why; nothing was contributed to this round"))
+    }
+}
+
+impl Files {
+    fn remove(&self) -> Result<(), Failure> {
+        for path in [&self.model, &self.update, &self.weight] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Failure::io(path, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
@@ -160,15 +191,6 @@ fn read_weight(path: &Path) -> Result<Option<u32>, Failure> {
             text.trim()
         ))
     })
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Failure::io(path, &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn text(path: &Path) -> String {

@@ -19,6 +19,7 @@ use standing::Standing;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use veilsum_client::{
     Client, ClientError, Event, FileLedger, FileLedgerError, LedgerFiles, MemberConfig, Policy,
     stop_pair,
@@ -34,7 +35,13 @@ pub fn run(args: &Join, output: Output) -> Outcome {
     let Some(path) = args.config.as_deref().filter(|_| !args.print_policy) else {
         return print_policy(args.authority.as_deref());
     };
-    let source = Source::of(args)?;
+    // held here, not by a thread that the process may end without: it holds plain updates while a program makes them
+    let folder = args
+        .exec
+        .as_ref()
+        .map(|_| files::private_folder("veilsum-join-"));
+    let folder = folder.transpose()?;
+    let source = Source::of(args, folder.as_ref().map(TempDir::path))?;
     let (config, ledger) = member(args, path)?;
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
     runtime::start()?.block_on(join(args, client, source, output))

@@ -17,12 +17,15 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// What the command line asks for. A file is read once now, so that a wrong one is told before anything is joined.
-    pub(super) fn of(args: &Join) -> Result<Self, Failure> {
-        match (&args.update, &args.exec) {
-            (Some(path), _) => read(path).map(|_| Self::File(path.clone())),
-            (None, Some(command)) => Trainer::new(command, args.format).map(Self::Exec),
-            (None, None) => Err(Failure::usage("wanted --update or --exec")),
+    /// What the command line asks for; a program works in `folder`. A file is read once now, so that a wrong one is told
+    /// before anything is joined.
+    pub(super) fn of(args: &Join, folder: Option<&Path>) -> Result<Self, Failure> {
+        match (&args.update, &args.exec, folder) {
+            (Some(path), _, _) => read(path).map(|_| Self::File(path.clone())),
+            (None, Some(command), Some(folder)) => {
+                Ok(Self::Exec(Trainer::new(command, args.format, folder)))
+            }
+            (None, _, _) => Err(Failure::usage("wanted --update or --exec")),
         }
     }
 

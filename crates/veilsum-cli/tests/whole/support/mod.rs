@@ -52,6 +52,7 @@ impl Folder {
         command
             .args(words.split_whitespace())
             .current_dir(self.root())
+            .env("TMPDIR", self.root())
             .stdin(Stdio::null());
         command
     }
