@@ -89,7 +89,7 @@ pub enum LawError {
         parameter: &'static str,
     },
     /// Out of the range that tables are made for.
-    #[error("found a {parameter} of {found}, wanted 2^-40 to 2^40")]
+    #[error("found a {parameter} of {found}, wanted 2^-64 to 2^40")]
     OutOfRange {
         /// Which one.
         parameter: &'static str,
@@ -104,7 +104,7 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// A scale of zero or outside `2^-40` to `2^40`.
+    /// A scale of zero or outside `2^-64` to `2^40`.
     pub fn discrete_laplace(scale: Rational) -> Result<Self, LawError> {
         Self::polya(scale, Rational::integer(1))
     }
@@ -113,7 +113,7 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// A scale or shape of zero or outside `2^-40` to `2^40`.
+    /// A scale or shape of zero or outside `2^-64` to `2^40`.
     pub fn polya(scale: Rational, shape: Rational) -> Result<Self, LawError> {
         Ok(Self::Polya {
             scale: in_range("scale", scale)?,
@@ -125,7 +125,7 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// A variance of zero or outside `2^-40` to `2^40`.
+    /// A variance of zero or outside `2^-64` to `2^40`.
     pub fn skellam(variance: Rational) -> Result<Self, LawError> {
         Ok(Self::Skellam {
             variance: in_range("variance", variance)?,
@@ -136,7 +136,7 @@ impl Law {
     ///
     /// # Errors
     ///
-    /// A parameter of zero or outside `2^-40` to `2^40`.
+    /// A parameter of zero or outside `2^-64` to `2^40`.
     pub fn discrete_gaussian(parameter: Rational) -> Result<Self, LawError> {
         Ok(Self::DiscreteGaussian {
             parameter: in_range("parameter", parameter)?,
@@ -204,7 +204,7 @@ fn in_range(parameter: &'static str, value: Rational) -> Result<Rational, LawErr
     if value.is_zero() {
         return Err(LawError::Zero { parameter });
     }
-    if value < Rational::power_of_half(40) || value > Rational::integer(1 << 40) {
+    if value < Rational::power_of_half(64) || value > Rational::integer(1 << 40) {
         return Err(LawError::OutOfRange {
             parameter,
             found: value,

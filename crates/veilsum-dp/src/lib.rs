@@ -8,7 +8,8 @@
 //! - [`rational`] and [`law`]: exact parameters, and the laws discrete Laplace (in Polya shares), Skellam and discrete
 //!   Gaussian;
 //! - [`table`] and [`sampler`]: cumulative tables with a proven distance from the law, and seekable draws from them, a
-//!   fixed number of steps each.
+//!   fixed number of steps each;
+//! - [`plan`]: which member adds which noise, and how surplus comes off again when fewer members vanish than tolerated.
 //!
 //! The norm is `spec/noise.md`.
 
@@ -17,6 +18,7 @@
 mod bound;
 mod enclosure;
 pub mod law;
+pub mod plan;
 pub mod rational;
 pub mod sampler;
 pub mod table;
@@ -25,6 +27,10 @@ mod testing;
 
 pub use bound::NoiseBound;
 pub use law::{Family, Law, LawError, Variance};
+pub use plan::{
+    BaseSeed, ChainEnd, ChainValue, Cohort, Kept, Level, MemberNoise, NoiseContext, NoisePlan,
+    NoisePlanError, NoiseSecrets, Sharing, Surplus, SurplusError,
+};
 pub use rational::{ParseRationalError, Rational};
 pub use sampler::{NoiseStream, Sampler, SamplerError};
 pub use table::{TABLE_BYTES_MAX, TableError};

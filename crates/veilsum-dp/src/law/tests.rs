@@ -33,7 +33,7 @@ fn parameters_out_of_range_are_refused() {
             ..
         })
     ));
-    assert!(Law::discrete_gaussian(number("1e-13")).is_err());
+    assert!(Law::discrete_gaussian(number("1e-20")).is_err());
     assert!(serde_json::from_str::<Law>(r#"{"skellam":{"variance":"0"}}"#).is_err());
 }
 
