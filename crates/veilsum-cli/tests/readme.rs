@@ -16,10 +16,17 @@ fn quick_start() -> String {
 #[test]
 fn the_quick_start_gives_the_mean_of_the_three_updates() {
     let script = quick_start();
-    assert!(script.lines().count() <= 20, "the quick start promises to be short");
+    assert!(
+        script.lines().count() <= 20,
+        "the quick start promises to be short"
+    );
     let folder = tempfile::tempdir().unwrap();
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    std::os::unix::fs::symlink(repository.join("examples"), folder.path().join("examples")).unwrap();
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap();
+    std::os::unix::fs::symlink(repository.join("examples"), folder.path().join("examples"))
+        .unwrap();
     let binaries = Path::new(env!("CARGO_BIN_EXE_veilsum")).parent().unwrap();
     let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
     let output = Command::new("bash")
@@ -28,7 +35,10 @@ fn the_quick_start_gives_the_mean_of_the_three_updates() {
         .env("PATH", path)
         .output()
         .unwrap();
-    let (printed, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (printed, told) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{printed}\n{told}");
     for who in ["alice", "bob", "carol"] {
         let file = fs::read(folder.path().join(format!("quick/{who}-mean.npy"))).unwrap();
@@ -37,7 +47,10 @@ fn the_quick_start_gives_the_mean_of_the_three_updates() {
         // 16 bits of a range of -4 to 4, rounded at random by each member
         let step = 8.0 / 65535.0;
         for (found, wanted) in mean.zip([1.25 / 3.0, 1.0, 2.75 / 3.0, 1.0]) {
-            assert!((found - wanted).abs() <= step, "{who}: found {found}, wanted {wanted}");
+            assert!(
+                (found - wanted).abs() <= step,
+                "{who}: found {found}, wanted {wanted}"
+            );
         }
     }
     let last = printed.lines().rev().take(2).collect::<Vec<_>>();

@@ -2,6 +2,10 @@
 //!
 //! Messages, keys, parameters and graph of a round, and the machines of a member and of the coordinator. `now` and `rng`
 //! are arguments. The norm is `spec/protocol.md` (what is done and checked, in order) and `spec/wire.md` (bytes).
+//!
+//! The caller carries the messages, so every one of them can be looked at, changed or lost on its way: `tests/round.rs` of
+//! this crate plays a whole round from outside with a hook on each message, and is the place to start for an integrator or
+//! for somebody who builds an adversary.
 
 #![cfg_attr(
     not(test),
