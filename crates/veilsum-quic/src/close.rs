@@ -46,6 +46,7 @@ impl CloseCode {
     ];
 
     /// The code of a number, if there is one.
+    // spec: [quic.close]
     pub fn from_number(number: u64) -> Option<Self> {
         Self::ALL
             .into_iter()

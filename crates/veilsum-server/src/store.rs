@@ -118,6 +118,7 @@ impl Store {
     }
 
     /// The first round of the task that was never opened; rounds count from 1.
+    // spec: [service.round.grow]
     pub(crate) fn next_round(&self, task: &TaskDigest) -> Round {
         let rounds = self.lock();
         rounds

@@ -46,7 +46,7 @@ async fn every_answer_lost_with_the_line_comes_again() {
     }
 }
 
-// spec: [reconnect.same-bytes] [upload.keep]
+// spec: [reconnect.same-bytes] [upload.keep] [upload.stream]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upload_cut_twice_is_of_the_same_bytes_three_times() {
     let house = round_with(&[Break::Within(500), Break::Within(7000)]).await;

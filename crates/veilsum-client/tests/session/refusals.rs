@@ -267,7 +267,7 @@ async fn at_its_deadline_an_attempt_is_erased_without_a_message_or_a_line() {
     assert_eq!(roster.len(), 3);
 }
 
-// spec: [join.no-update]
+// spec: [join.no-update] [join.order]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_contributor_without_an_update_sends_no_advert() {
     let house = House::open(roster(1));

@@ -4,10 +4,9 @@ use crate::bitmap::Bitmap;
 use crate::ids::{Sid, Slot};
 use crate::keys::{HeldShare, PairSeed, SelfSeed};
 use crate::label::Label;
-use crate::member::share::{Taken, cut_list};
 use crate::member::upload::Ready;
 use crate::member::{Me, Phase, Reply, Step, wrong};
-use crate::message::{Accept, Body, DeliveredShares, Message, ShareSet, UNSIGNED};
+use crate::message::{Accept, Body, Cut, CutReason, DeliveredShares, Message, ShareSet, UNSIGNED};
 use crate::refusal::Refusal;
 use crate::session::{RoundContext, SHARED, check_holds, second_sid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +20,15 @@ pub(super) struct Accepted {
     held: BTreeMap<Slot, HeldShare>,
     pair_seeds: BTreeMap<Slot, PairSeed>,
     seen: BTreeSet<Slot>,
+}
+
+/// What the parts dealt to a member come to.
+pub(super) struct Taken {
+    pub held: BTreeMap<Slot, HeldShare>,
+    pub pair_seeds: BTreeMap<Slot, PairSeed>,
+    pub cuts: BTreeMap<Slot, CutReason>,
+    /// Dealers whose signature verified, cut or not.
+    pub seen: BTreeSet<Slot>,
 }
 
 impl Accepted {
@@ -174,4 +182,14 @@ pub(crate) fn is_accept_signed(context: &RoundContext, accept: &Accept) -> bool 
         key.verify(Label::SignAccept, &[&accept.content()], &accept.signature)
             .is_ok()
     })
+}
+
+/// The list an accept carries.
+fn cut_list(cuts: &BTreeMap<Slot, CutReason>) -> Vec<Cut> {
+    cuts.iter()
+        .map(|(slot, reason)| Cut {
+            slot: *slot,
+            reason: *reason,
+        })
+        .collect()
 }

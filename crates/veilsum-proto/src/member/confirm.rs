@@ -5,16 +5,10 @@ use crate::identity::Signature;
 use crate::ledger::{Entry, Ledger};
 use crate::member::Me;
 use crate::member::reveal::Revealing;
-use crate::member::upload::Uploaded;
+use crate::member::upload::{Signed, Uploaded};
 use crate::message::{Certificate, Confirmation, SignedSlot, SurvivorSet};
 use crate::refusal::Refusal;
 use crate::session::{SURVIVORS, check_holds, survivors_digest};
-
-/// What this member signed.
-pub(super) struct Signed {
-    set: SurvivorSet,
-    signature: Signature,
-}
 
 impl Uploaded {
     /// Checklist 10 and 11.

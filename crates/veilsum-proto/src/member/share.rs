@@ -4,11 +4,11 @@ use crate::bitmap::Bitmap;
 use crate::ids::{Hash, Sid, Slot};
 use crate::keys::{HeldShare, PairSeed, RootSeed, SealKey, SealingKey, SelfSeed};
 use crate::label::Label;
-use crate::member::accept::Accepted;
+use crate::member::accept::{Accepted, Taken};
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::merkle;
 use crate::message::{
-    Advert, Adverts, Body, Cut, CutReason, DeliveredShare, DeliveredShares, Message, SealedShare,
+    Advert, Adverts, Body, CutReason, DeliveredShare, DeliveredShares, Message, SealedShare,
     SealedShares, sign_shares,
 };
 use crate::refusal::Refusal;
@@ -33,15 +33,6 @@ struct Edge {
     pair_seed: PairSeed,
     pair_hash: Hash,
     sealing: SealingKey,
-}
-
-/// What the parts dealt to a member come to.
-pub(super) struct Taken {
-    pub held: BTreeMap<Slot, HeldShare>,
-    pub pair_seeds: BTreeMap<Slot, PairSeed>,
-    pub cuts: BTreeMap<Slot, CutReason>,
-    /// Dealers whose signature verified, cut or not.
-    pub seen: BTreeSet<Slot>,
 }
 
 impl Shared {
@@ -307,14 +298,4 @@ fn deal(
     )
     .map_err(|error| Refusal::Sharing(error.to_string()))?;
     Ok(neighbours.into_iter().zip(shares).collect())
-}
-
-/// The list an accept carries.
-pub(super) fn cut_list(cuts: &BTreeMap<Slot, CutReason>) -> Vec<Cut> {
-    cuts.iter()
-        .map(|(slot, reason)| Cut {
-            slot: *slot,
-            reason: *reason,
-        })
-        .collect()
 }

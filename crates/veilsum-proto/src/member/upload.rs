@@ -1,12 +1,12 @@
 //! Ready, Uploading, Uploaded: the Share set stands, the one vector of the session is made and sent, survivors are signed.
 
+use crate::identity::Signature;
 use crate::ids::{Sid, Sid2, Slot, UpdateDigest};
 use crate::keys::{HeldShare, PairSeed, SelfSeed, pair_mask_sign};
 use crate::ledger::{Entry, Ledger};
 use crate::masked::MaskedUpdate;
-use crate::member::confirm::Signed;
 use crate::member::{Me, Phase, Reply, Step, wrong};
-use crate::message::{Body, Message, ShareSet, UNSIGNED, UploadHeader, UploadStored};
+use crate::message::{Body, Message, ShareSet, SurvivorSet, UNSIGNED, UploadHeader, UploadStored};
 use crate::refusal::Refusal;
 use std::collections::BTreeMap;
 use veilsum_encode::Contribution;
@@ -28,6 +28,12 @@ pub(super) struct Ready {
 pub(super) struct Uploaded {
     pub(super) ready: Ready,
     pub(super) signed: Option<Signed>,
+}
+
+/// What this member signed.
+pub(super) struct Signed {
+    pub(super) set: SurvivorSet,
+    pub(super) signature: Signature,
 }
 
 impl Ready {
