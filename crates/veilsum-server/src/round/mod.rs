@@ -6,6 +6,7 @@ mod gather;
 mod phases;
 
 use std::{
+    collections::BTreeMap,
     future::Future,
     ops::ControlFlow,
     panic::resume_unwind,
@@ -35,10 +36,11 @@ use veilsum_proto::{
 
 use self::{
     attempt::Attempt,
-    phases::{Ended, Stop, connected_of},
+    phases::{Ended, Stop},
 };
 use crate::{
     config::TaskConfig,
+    directory::Ticket,
     event::Event,
     hook::{NoModel, RoundAbort, TaskHook},
     publish::{self, Published},
@@ -68,6 +70,26 @@ struct Farewell {
     notice: Bytes,
     /// The round's context; everybody is concerned without one.
     context: Option<Arc<RoundContext>>,
+    /// Connections that were told.
+    told: BTreeMap<Slot, Ticket>,
+}
+
+impl Farewell {
+    fn new(notice: Bytes, context: Option<Arc<RoundContext>>) -> Self {
+        Self {
+            notice,
+            context,
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// The notice, if it concerns the member and this connection has not got it.
+    fn due(&mut self, slot: Slot, ticket: Ticket) -> Option<Bytes> {
+        let context = self.context.as_ref();
+        let concerned = context.is_none_or(|context| context.graph.contains(slot));
+        let due = concerned && self.told.insert(slot, ticket) != Some(ticket);
+        due.then(|| self.notice.clone())
+    }
 }
 
 /// How a round went.
@@ -101,15 +123,10 @@ impl RoundLoop {
     /// Ends a round by name that was open when the last process ended.
     // spec: [service.restart]
     pub(crate) fn interrupted(&mut self, interrupted: &Interrupted) {
-        self.farewell = Some(Farewell {
-            notice: abort_notice(
-                self.task,
-                interrupted.round,
-                interrupted.attempt,
-                &Stop::Abort(Abort::Restarted),
-            ),
-            context: None,
-        });
+        let (round, attempt) = (interrupted.round, interrupted.attempt);
+        let stop = Stop::Abort(Abort::Restarted);
+        let notice = abort_notice(self.task, round, attempt, &stop);
+        self.farewell = Some(Farewell::new(notice, None));
     }
 
     /// Runs the task's rounds, then `done`, and then tells members that come back how the last one ended, until stopped.
@@ -199,6 +216,8 @@ impl RoundLoop {
                 }
             }
         }
+        // the arrival that ends the gathering is not answered yet
+        self.tell_connected();
         self.farewell = None;
         Some(())
     }
@@ -267,14 +286,16 @@ impl RoundLoop {
 
     /// Tells the round's members now, and those that come back until the next round opens.
     fn tell(&mut self, context: &Arc<RoundContext>, notice: Bytes) {
-        let connected = self.shared.directory.slots();
-        for slot in connected_of(connected, |slot| context.graph.contains(slot)) {
-            self.shared.directory.send(slot, notice.clone());
+        self.farewell = Some(Farewell::new(notice, Some(context.clone())));
+        self.tell_connected();
+    }
+
+    /// Tells how the last round ended to every connection that has not heard of it.
+    // spec: [service.publish.again] [service.restart]
+    fn tell_connected(&mut self) {
+        for (slot, ticket) in self.shared.directory.connections() {
+            self.send_farewell(slot, ticket);
         }
-        self.farewell = Some(Farewell {
-            notice,
-            context: Some(context.clone()),
-        });
     }
 
     /// Lets the hook work; it is not interrupted.
@@ -322,9 +343,9 @@ impl RoundLoop {
     }
 
     // spec: [service.publish.again] [service.late]
-    fn answer_idly(&self, incoming: Incoming) {
+    fn answer_idly(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Connected(slot, _) => self.send_farewell(slot),
+            Incoming::Connected(slot, ticket) => self.send_farewell(slot, ticket),
             Incoming::Header { reply, .. } => {
                 // a sender that is gone needs no answer
                 let _ = reply.send(HeaderReply::Over);
@@ -336,14 +357,10 @@ impl RoundLoop {
         }
     }
 
-    fn send_farewell(&self, slot: Slot) {
-        if let Some(farewell) = &self.farewell
-            && farewell
-                .context
-                .as_ref()
-                .is_none_or(|context| context.graph.contains(slot))
-        {
-            self.shared.directory.send(slot, farewell.notice.clone());
+    fn send_farewell(&mut self, slot: Slot, ticket: Ticket) {
+        let farewell = self.farewell.as_mut();
+        if let Some(notice) = farewell.and_then(|farewell| farewell.due(slot, ticket)) {
+            self.shared.directory.send(slot, notice);
         }
     }
 }

@@ -63,6 +63,26 @@ async fn a_restart_ends_the_open_round_by_name_and_goes_on_with_the_next_number(
     assert_eq!(house.result().await.0, Round(3));
 }
 
+// spec: [service.restart] [service.publish.again]
+#[tokio::test]
+async fn the_member_whose_arrival_opens_the_next_round_learns_first_how_the_last_one_ended() {
+    let federation = Federation::new(3);
+    let config = three();
+    let mut house = federation.serve(vec![config.clone()]);
+    let members = [0, 1, 2].map(|slot| federation.site(slot).run(house.address, |_| Act::Ignore));
+    house.phase("advertise").await;
+    drop((house, members));
+    let mut house = restart(&federation, &config).await;
+    let _others = federation.join_all(house.address, [0, 1]);
+    let last = federation.join_all(house.address, [2]);
+    assert_eq!(house.result().await.0, Round(2));
+    let reasons = last[0].look(|seen| {
+        let reasons = seen.aborts.iter().map(|abort| abort.reason.clone());
+        reasons.collect::<Vec<_>>()
+    });
+    assert_eq!(reasons, [b"coordinator_restarted"]);
+}
+
 // spec: [service.fix]
 #[tokio::test]
 async fn share_set_and_survivors_are_on_disk_before_their_phases_begin() {
