@@ -13,6 +13,7 @@
 mod forger;
 mod oracle;
 mod play;
+pub mod quic;
 mod samples;
 mod setup;
 mod tap;

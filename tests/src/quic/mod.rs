@@ -16,7 +16,7 @@ mod watched;
 pub use cell::{Cell, Count};
 pub use federation::{Federation, deadlines, integer_task};
 pub use house::{House, HouseLog, Sum};
-pub use plain::{Inputs, plain_integers, plain_mean, reencoded};
+pub use plain::{Inputs, flat, plain_integers, plain_mean, reencoded};
 pub use runner::{Runner, SiteLog};
 pub use site::Site;
 pub use trap::{How, Trap};

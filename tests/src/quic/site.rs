@@ -1,6 +1,5 @@
 //! A member before it runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use veilsum_client::{Backoff, MemberConfig, Policy};
@@ -58,15 +57,5 @@ impl Site {
     pub fn run(self, federation: &Federation) -> Runner {
         let ledger = federation.ledger(self.slot);
         Runner::start(self, ledger, federation.crowd())
-    }
-
-    pub(super) fn into_parts(self) -> (Slot, Arc<MemberConfig>, Inputs, Option<Trap>) {
-        let Self {
-            slot,
-            config,
-            inputs,
-            trap,
-        } = self;
-        (slot, Arc::new(config), inputs, trap)
     }
 }
