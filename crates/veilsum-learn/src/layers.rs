@@ -17,6 +17,16 @@ pub(crate) struct Layer {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Layers(pub(crate) Vec<Layer>);
 
+/// One layer's share in the gradient of a batch: example `i` has the gradient `input[i]` (outer product) `error[i]` for the weight, and
+/// `error[i]` for the bias.
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Examples x inputs.
+    pub(crate) input: Array2<f32>,
+    /// Examples x outputs.
+    pub(crate) error: Array2<f32>,
+}
+
 impl Layers {
     /// One step of gradient descent on a batch (examples x features).
     pub(crate) fn descend(
@@ -26,41 +36,72 @@ impl Layers {
         learning_rate: f32,
     ) {
         let gradients = self.gradients(batch, labels);
-        for (layer, gradient) in self.0.iter_mut().zip(&gradients) {
-            layer.weight.scaled_add(-learning_rate, &gradient.weight);
-            layer.bias.scaled_add(-learning_rate, &gradient.bias);
+        self.move_by(-learning_rate, &gradients);
+    }
+
+    /// The same, on the loss plus `mu / 2` times the squared distance to `anchor`.
+    pub(crate) fn descend_near(
+        &mut self,
+        batch: ArrayView2<'_, f32>,
+        labels: &[u8],
+        learning_rate: f32,
+        (mu, anchor): (f32, &Self),
+    ) {
+        let mut gradients = self.gradients(batch, labels);
+        for ((gradient, layer), anchor) in gradients.iter_mut().zip(&self.0).zip(&anchor.0) {
+            gradient
+                .weight
+                .scaled_add(mu, &(&layer.weight - &anchor.weight));
+            gradient.bias.scaled_add(mu, &(&layer.bias - &anchor.bias));
         }
+        self.move_by(-learning_rate, &gradients);
     }
 
     /// Gradient of the mean loss over the batch, in the order of the layers.
     pub(crate) fn gradients(&self, batch: ArrayView2<'_, f32>, labels: &[u8]) -> Vec<Layer> {
+        let parts = self.backward(batch, labels, labels.len() as f32);
+        let gradients = parts.into_iter().map(|Part { input, error }| Layer {
+            weight: input.t().dot(&error),
+            bias: error.sum_axis(Axis(0)),
+        });
+        gradients.collect()
+    }
+
+    /// What each layer's gradient is made of, example by example, in the order of the layers; of the loss over `divisor`.
+    pub(crate) fn backward(
+        &self,
+        batch: ArrayView2<'_, f32>,
+        labels: &[u8],
+        divisor: f32,
+    ) -> Vec<Part> {
         let mut inputs = self.forward(batch);
         let mut error = inputs
             .pop()
-            .map(|logits| loss_gradient(logits, labels))
+            .map(|logits| loss_gradient(logits, labels) / divisor)
             .unwrap_or_default();
-        let mut gradients = Vec::with_capacity(self.0.len());
-        for (index, (layer, input)) in self.0.iter().zip(&inputs).enumerate().rev() {
-            gradients.push(Layer {
-                weight: input.t().dot(&error),
-                bias: error.sum_axis(Axis(0)),
-            });
-            if index > 0 {
-                error = error.dot(&layer.weight.t());
-                Zip::from(&mut error).and(input).for_each(|error, &active| {
-                    if active <= 0.0 {
-                        *error = 0.0;
-                    }
-                });
-            }
+        let mut parts = Vec::with_capacity(self.0.len());
+        for (index, (layer, input)) in self.0.iter().zip(inputs).enumerate().rev() {
+            let own = error;
+            error = match index {
+                0 => Array2::default((0, 0)),
+                _ => through_relu(own.dot(&layer.weight.t()), &input),
+            };
+            parts.push(Part { input, error: own });
         }
-        gradients.reverse();
-        gradients
+        parts.reverse();
+        parts
     }
 
     /// Probabilities of the classes, examples x classes.
     pub(crate) fn probabilities(&self, batch: ArrayView2<'_, f32>) -> Array2<f32> {
         self.forward(batch).pop().map(softmax).unwrap_or_default()
+    }
+
+    fn move_by(&mut self, rate: f32, step: &[Layer]) {
+        for (layer, step) in self.0.iter_mut().zip(step) {
+            layer.weight.scaled_add(rate, &step.weight);
+            layer.bias.scaled_add(rate, &step.bias);
+        }
     }
 
     /// The input of each layer, then the output of the last.
@@ -77,13 +118,25 @@ impl Layers {
     }
 }
 
-/// Gradient of the mean cross-entropy with respect to the logits.
+/// The error before a ReLU with the given output.
+fn through_relu(mut error: Array2<f32>, active: &Array2<f32>) -> Array2<f32> {
+    Zip::from(&mut error)
+        .and(active)
+        .for_each(|error, &active| {
+            if active <= 0.0 {
+                *error = 0.0;
+            }
+        });
+    error
+}
+
+/// Gradient of each example's cross-entropy with respect to its logits.
 fn loss_gradient(logits: Array2<f32>, labels: &[u8]) -> Array2<f32> {
     let mut error = softmax(logits);
     for (mut row, &label) in error.rows_mut().into_iter().zip(labels) {
         row[usize::from(label)] -= 1.0;
     }
-    error / labels.len() as f32
+    error
 }
 
 /// Softmax of each row; the greatest logit is taken off first, so that nothing overflows.

@@ -31,6 +31,15 @@ pub struct Model {
     digest: ModelDigest,
 }
 
+/// Version and digest: which model, exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModelId {
+    /// How many times the model was updated since it was made.
+    pub version: u64,
+    /// Digest of the tensors.
+    pub digest: ModelDigest,
+}
+
 /// SHA-256 over a model's tensors; the [module](self) says over which bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelDigest(pub [u8; 32]);
@@ -104,6 +113,7 @@ impl Model {
         })?;
         let model = Self::new(version, tensors)?;
         model.require_digest(wanted)?;
+        // spec: [model.canonical]
         let canonical = model.to_bytes()?;
         if canonical != bytes {
             return Err(ModelError::NotCanonical {
@@ -149,6 +159,14 @@ impl Model {
         &self.tensors
     }
 
+    /// Version and digest.
+    pub fn id(&self) -> ModelId {
+        ModelId {
+            version: self.version,
+            digest: self.digest,
+        }
+    }
+
     /// Digest of the tensors.
     pub fn digest(&self) -> ModelDigest {
         self.digest
@@ -157,6 +175,7 @@ impl Model {
 
 impl ModelDigest {
     /// Digest of named tensors.
+    // spec: [model.digest]
     pub fn of(tensors: &Tensors) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"veilsum/v1 model\0");
@@ -172,6 +191,13 @@ impl ModelDigest {
             put_bytes(&mut hash, &to_le_bytes(&tensor.data));
         }
         Self(hash.finalize().into())
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, digest } = self;
+        write!(f, "version {version} with the digest {digest}")
     }
 }
 
@@ -233,6 +259,7 @@ mod tests {
     /// Both values were computed from the module's text by another program.
     #[test]
     fn canonical_bytes_and_digest_are_pinned() {
+        // spec: [model.digest]
         let bytes = small().to_bytes().unwrap();
         assert_eq!(
             hex::encode(Sha256::digest(&bytes)),
@@ -321,6 +348,7 @@ mod tests {
 
     #[test]
     fn other_spellings_of_the_metadata_are_refused() {
+        // spec: [model.canonical]
         let digest = small().digest().to_string();
         for text in [
             format!("version=07 sha256={digest}"),

@@ -21,6 +21,7 @@ use crate::layers::Layers;
 use crate::model::Model;
 use crate::network::Network;
 use crate::seed::RunSeed;
+use crate::setting::SettingError;
 use crate::tensors::{Mismatch, difference, to_f64};
 
 /// Makes updates from a model: one member's private side of a round.
@@ -53,6 +54,17 @@ pub struct LocalTrainer {
     settings: LocalSgd,
     seed: RunSeed,
     member: u32,
+    /// Weight of the squared distance to the global model; 0 is plain gradient descent.
+    proximal: f32,
+}
+
+/// Gradient of all of one member's examples: FedSGD, McMahan et al. (2017), section 2.
+///
+/// The update is minus the mean gradient, so a server step with rate `r` is a step of gradient descent with rate `r` on all
+/// members' examples.
+#[derive(Debug, Clone)]
+pub struct GradientTrainer {
+    examples: Examples,
 }
 
 /// Settings of local gradient descent.
@@ -111,6 +123,15 @@ pub enum TrainError {
         /// The settings.
         settings: LocalSgd,
     },
+    /// A proximal weight out of its range.
+    #[error("found proximal weight {found}, wanted 0 to below 2 over the learning rate")]
+    Proximal {
+        /// The weight.
+        found: f32,
+    },
+    /// A clip or sampling rate of private training out of its range.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
     /// Training left the finite numbers.
     #[error("training diverged: value {index} of tensor {tensor:?} is not finite")]
     Diverged {
@@ -147,21 +168,44 @@ impl LocalTrainer {
             settings,
             seed,
             member,
+            proximal: 0.0,
         })
     }
 
+    /// Trains on the loss plus `mu / 2` times the squared distance to the global model, which keeps members with other data from
+    /// drifting apart: FedProx, Li et al. (2020), "Federated Optimization in Heterogeneous Networks". With 0 every bit is that of FedAvg.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Proximal`] unless `mu` is a number from 0 and `mu` times the learning rate is below 2 (above, the pull itself
+    /// diverges).
+    pub fn with_proximal(self, mu: f32) -> Result<Self, TrainError> {
+        if mu.is_finite() && mu >= 0.0 && mu * self.settings.learning_rate < 2.0 {
+            return Ok(Self {
+                proximal: mu,
+                ..self
+            });
+        }
+        Err(TrainError::Proximal { found: mu })
+    }
+
+    // spec: [local.fedavg] [local.fedprox]
     fn descend(&self, layers: &mut Layers, round: u64) {
+        let anchor = (self.proximal > 0.0).then(|| layers.clone());
         let mut rng = self.seed.rng("batches", &[self.member.into(), round]);
         let mut order: Vec<usize> = (0..self.examples.len()).collect();
         for _ in 0..self.settings.epochs {
             order.shuffle(&mut rng);
             for rows in order.chunks(self.settings.batch_size as usize) {
                 let batch = self.examples.select(rows);
-                layers.descend(
-                    batch.features(),
-                    batch.labels(),
-                    self.settings.learning_rate,
-                );
+                let (features, labels) = (batch.features(), batch.labels());
+                let rate = self.settings.learning_rate;
+                match &anchor {
+                    None => layers.descend(features, labels, rate),
+                    Some(anchor) => {
+                        layers.descend_near(features, labels, rate, (self.proximal, anchor));
+                    }
+                }
             }
         }
     }
@@ -173,6 +217,37 @@ impl Trainer for LocalTrainer {
         let mut layers = network.layers_of(model.tensors())?;
         self.descend(&mut layers, round);
         let delta = difference(&network.tensors_of(layers), model.tensors())?;
+        require_finite(&delta)?;
+        Ok(TrainedUpdate {
+            delta,
+            examples: count(&self.examples)?,
+        })
+    }
+}
+
+impl GradientTrainer {
+    /// A trainer of these examples.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Examples`] without examples.
+    pub fn new(examples: Examples) -> Result<Self, TrainError> {
+        count(&examples)?;
+        Ok(Self { examples })
+    }
+}
+
+impl Trainer for GradientTrainer {
+    // spec: [local.fedsgd]
+    fn train(&mut self, model: &Model, _round: u64) -> Result<TrainedUpdate, TrainError> {
+        let network = network_for(model, &self.examples)?;
+        let layers = network.layers_of(model.tensors())?;
+        let mut gradients = layers.gradients(self.examples.features(), self.examples.labels());
+        for layer in &mut gradients {
+            layer.weight.mapv_inplace(|value| -value);
+            layer.bias.mapv_inplace(|value| -value);
+        }
+        let delta = network.tensors_of(Layers(gradients));
         require_finite(&delta)?;
         Ok(TrainedUpdate {
             delta,
@@ -229,7 +304,7 @@ pub fn evaluate(model: &Model, examples: &Examples) -> Result<Evaluation, TrainE
 }
 
 /// The network of `model`, which must be about these examples.
-fn network_for(model: &Model, examples: &Examples) -> Result<Network, TrainError> {
+pub(crate) fn network_for(model: &Model, examples: &Examples) -> Result<Network, TrainError> {
     let network = Network::of(model.tensors())?;
     let (inputs, classes) = (network.inputs(), network.classes());
     let (features, labels) = (examples.features().ncols(), examples.classes());
@@ -244,7 +319,7 @@ fn network_for(model: &Model, examples: &Examples) -> Result<Network, TrainError
     })
 }
 
-fn count(examples: &Examples) -> Result<u32, TrainError> {
+pub(crate) fn count(examples: &Examples) -> Result<u32, TrainError> {
     let found = examples.len();
     u32::try_from(found)
         .ok()
@@ -252,7 +327,7 @@ fn count(examples: &Examples) -> Result<u32, TrainError> {
         .ok_or(TrainError::Examples { found })
 }
 
-fn require_finite(delta: &Tensors) -> Result<(), TrainError> {
+pub(crate) fn require_finite(delta: &Tensors) -> Result<(), TrainError> {
     for (name, tensor) in delta {
         if let Some(index) = to_f64(&tensor.data)
             .iter()

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use veilsum_encode::{Tensor, TensorData, Tensors};
 
 /// One tensor under its name.
-pub(super) fn one(name: &str, shape: &[u64], data: TensorData) -> Tensors {
+pub(crate) fn one(name: &str, shape: &[u64], data: TensorData) -> Tensors {
     Tensors::from([(
         name.to_owned(),
         Tensor {
@@ -15,7 +15,7 @@ pub(super) fn one(name: &str, shape: &[u64], data: TensorData) -> Tensors {
 }
 
 /// Six values of every type.
-pub(super) fn every_type() -> Vec<TensorData> {
+pub(crate) fn every_type() -> Vec<TensorData> {
     vec![
         TensorData::F64(vec![0.0, -0.0, 1.5, f64::MAX, f64::MIN_POSITIVE, -3.25]),
         TensorData::F32(vec![0.0, -0.0, 1.5, f32::MAX, f32::MIN_POSITIVE, -3.25]),

@@ -1,0 +1,272 @@
+//! Not the noise: example-level private training up to the point where integer noise is added, the sum of clipped gradients.
+//!
+//! DP-SGD: Abadi et al. (2016), "Deep Learning with Differential Privacy". Each example's gradient is clipped by itself, in L2 for
+//! Gaussian and Skellam noise, in L1 for Laplace noise; the *sum* is contributed, and the coordinator divides the sum over all members
+//! by a public number of examples ([`divide`]). Adding or removing one example moves the real-valued sum by at most the clip. One
+//! contribution is one step: local steps on un-noised gradients would not be covered.
+//!
+//! Per-example gradients are never written out. Those of a dense layer are outer products, so their norms follow from the norms of
+//! their factors, exactly (Goodfellow 2015, "Efficient Per-Example Gradient Computations"), and the sum is one matrix product.
+//!
+//! # Security
+//!
+//! Sums are made in `f64` of gradients computed in `f32`, and every example is clipped to (1 - 2^-30) of the clip: this leaves room for the
+//! rounding of sums over up to 2^20 examples. The task's encoding must not round in a way that the accountant does not know:
+//! its sensitivity comes from the integers, see the encoding. The number of examples drawn and clipped is private. Amplification by
+//! subsampling holds only against those who do not know which examples were drawn, never by the choice of *members*, which the
+//! coordinator sees; give a generator that nobody else can predict.
+
+use std::fmt;
+
+use ndarray::{Array1, Array2, ArrayView1, Axis};
+use rand_core::CryptoRng;
+use veilsum_encode::{Tensor, TensorData, Tensors};
+
+use crate::examples::Examples;
+use crate::layers::{Layers, Part};
+use crate::model::Model;
+use crate::setting::{SettingError, require};
+use crate::tensors::{Form, Mismatch, round_to, to_f64};
+use crate::train::{TrainError, count, network_for, require_finite};
+
+/// Example-level private gradients.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DpSgd {
+    /// What no example's gradient may exceed.
+    pub clip: ExampleClip,
+    /// Which examples a step uses.
+    pub sampling: Sampling,
+}
+
+/// Norm and bound of one example's gradient, over all tensors together; above 0.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ExampleClip {
+    /// Euclidean norm: for Gaussian and Skellam noise.
+    L2(f64),
+    /// Sum of absolute values: for Laplace noise.
+    L1(f64),
+}
+
+/// Which examples a step uses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// All.
+    All,
+    /// Each on its own with this probability, above 0, at most 1; up to 2^-64.
+    Poisson {
+        /// The probability.
+        rate: f64,
+    },
+}
+
+/// Sum of clipped gradients, pointing downhill.
+///
+/// # Security
+///
+/// Tells about the member's examples; everything in it leaves the member only noised and masked, the counts not at all.
+#[derive(Clone, PartialEq)]
+pub struct ClippedSum {
+    /// Minus the sum, f64, with the model's names and shapes.
+    pub descent: Tensors,
+    /// Examples drawn.
+    pub examples: u32,
+    /// Examples whose gradient was above the clip.
+    pub clipped: u32,
+}
+
+impl DpSgd {
+    /// Sum of clipped gradients over examples drawn with `rng` (not used for [`Sampling::All`]).
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError`]: settings out of range, a model that is not about these examples, gradients that are not finite.
+    pub fn sum(
+        &self,
+        model: &Model,
+        examples: &Examples,
+        rng: &mut impl CryptoRng,
+    ) -> Result<ClippedSum, TrainError> {
+        self.check()?;
+        count(examples)?;
+        let network = network_for(model, examples)?;
+        let layers = network.layers_of(model.tensors())?;
+        let rows = self.sampling.draw(examples.len(), rng);
+        let mut sums = Sums::new(&layers);
+        for rows in rows.chunks(BATCH) {
+            let batch = examples.select(rows);
+            sums.add(
+                &layers.backward(batch.features(), batch.labels(), 1.0),
+                self.clip,
+            );
+        }
+        let clipped = sums.clipped;
+        let descent = sums.into_tensors(&network.tensors_of(layers));
+        require_finite(&descent)?;
+        let examples =
+            u32::try_from(rows.len()).map_err(|_| TrainError::Examples { found: rows.len() })?;
+        Ok(ClippedSum {
+            descent,
+            examples,
+            clipped,
+        })
+    }
+
+    fn check(&self) -> Result<(), SettingError> {
+        let (ExampleClip::L2(clip) | ExampleClip::L1(clip)) = self.clip;
+        require("clip", clip, "a number above 0", |clip| clip > 0.0)?;
+        match self.sampling {
+            Sampling::All => Ok(()),
+            Sampling::Poisson { rate } => {
+                let wanted = "a probability above 0, at most 1";
+                require("sampling rate", rate, wanted, |rate| {
+                    rate > 0.0 && rate <= 1.0
+                })
+            }
+        }
+    }
+}
+
+/// The mean step out of the sum over all members: divided by a public number of examples (the expected one, never the number drawn), in the types
+/// of `like`.
+///
+/// # Errors
+///
+/// [`Mismatch`] if names or shapes differ from those of `like`, which has floats.
+pub fn divide(sum: &Tensors, expected: f64, like: &Tensors) -> Result<Tensors, Mismatch> {
+    if let Some((name, tensor)) = sum.iter().find(|(name, _)| !like.contains_key(*name)) {
+        return Err(Mismatch::Unknown {
+            tensor: name.clone(),
+            found: Form::of(tensor),
+        });
+    }
+    let means = like.iter().map(|(name, like)| {
+        let sum = sum.get(name).ok_or_else(|| Mismatch::Missing {
+            tensor: name.clone(),
+            wanted: Form::of(like),
+        })?;
+        if sum.shape != like.shape || sum.data.len() != like.data.len() {
+            return Err(Mismatch::Form {
+                tensor: name.clone(),
+                found: Form::of(sum),
+                wanted: Form::of(like),
+            });
+        }
+        let values = Vec::from_iter(to_f64(&sum.data).iter().map(|value| value / expected));
+        Ok((name.clone(), round_to(name, like, &values)?))
+    });
+    means.collect()
+}
+
+impl Sampling {
+    fn draw(self, count: usize, rng: &mut impl CryptoRng) -> Vec<usize> {
+        match self {
+            Self::Poisson { rate } if rate < 1.0 => {
+                // 2^64 as a float; the product is below it, so the cast is exact up to its fraction.
+                let below = (rate * 18_446_744_073_709_551_616.0) as u64;
+                (0..count).filter(|_| rng.next_u64() < below).collect()
+            }
+            _ => (0..count).collect(),
+        }
+    }
+}
+
+/// Shows the form, never values or counts.
+impl fmt::Debug for ClippedSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            descent,
+            examples: _,
+            clipped: _,
+        } = self;
+        f.debug_struct("ClippedSum")
+            .field("descent", &Vec::from_iter(descent.keys()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Minus the gradients so far, by layer: weight, bias.
+struct Sums {
+    layers: Vec<(Array2<f64>, Array1<f64>)>,
+    clipped: u32,
+}
+
+impl Sums {
+    fn new(layers: &Layers) -> Self {
+        let zeros = layers.0.iter().map(|layer| {
+            let weight = Array2::zeros(layer.weight.dim());
+            (weight, Array1::zeros(layer.bias.dim()))
+        });
+        Self {
+            layers: zeros.collect(),
+            clipped: 0,
+        }
+    }
+
+    // spec: [dp.example-clip]
+    fn add(&mut self, parts: &[Part], clip: ExampleClip) {
+        let norms = clip.norms(parts);
+        let (ExampleClip::L2(bound) | ExampleClip::L1(bound)) = clip;
+        let bound = bound * (1.0 - ROOM);
+        self.clipped += norms
+            .iter()
+            .map(|norm| u32::from(*norm > bound))
+            .sum::<u32>();
+        let scale = norms.mapv(|norm| if norm > bound { bound / norm } else { 1.0 });
+        for ((weight, bias), part) in self.layers.iter_mut().zip(parts) {
+            let mut error = part.error.mapv(f64::from);
+            error *= &scale.view().insert_axis(Axis(1));
+            *weight -= &part.input.mapv(f64::from).t().dot(&error);
+            *bias -= &error.sum_axis(Axis(0));
+        }
+    }
+
+    /// In the names and shapes of `like`, the network's tensors.
+    fn into_tensors(self, like: &Tensors) -> Tensors {
+        // Names sort as layers are computed, and within a layer "bias" before "weight": hidden.*, output.*.
+        let values = self
+            .layers
+            .into_iter()
+            .flat_map(|(weight, bias)| [bias.to_vec(), weight.iter().copied().collect()]);
+        let tensors = like.iter().zip(values).map(|((name, like), values)| {
+            let tensor = Tensor {
+                shape: like.shape.clone(),
+                data: TensorData::F64(values),
+            };
+            (name.clone(), tensor)
+        });
+        tensors.collect()
+    }
+}
+
+impl ExampleClip {
+    /// Norm of each example's gradient over all layers, out of the norms of the factors; 1 stands for the bias's input.
+    fn norms(self, parts: &[Part]) -> Array1<f64> {
+        let of = |row: ArrayView1<'_, f32>| -> f64 {
+            let values = row.iter().map(|value| f64::from(*value));
+            match self {
+                Self::L2(_) => values.map(|value| value * value).sum(),
+                Self::L1(_) => values.map(f64::abs).sum(),
+            }
+        };
+        let mut totals = Array1::<f64>::zeros(parts.first().map_or(0, |part| part.input.nrows()));
+        for part in parts {
+            for ((total, input), error) in totals
+                .iter_mut()
+                .zip(part.input.rows())
+                .zip(part.error.rows())
+            {
+                *total += (of(input) + 1.0) * of(error);
+            }
+        }
+        match self {
+            Self::L2(_) => totals.mapv(f64::sqrt),
+            Self::L1(_) => totals,
+        }
+    }
+}
+
+/// Share of the clip left for rounding.
+const ROOM: f64 = 1.0 / (1 << 30) as f64;
+
+/// Examples whose parts are in memory at once.
+const BATCH: usize = 256;
