@@ -2,7 +2,7 @@
 //!
 //! A [`Federation`] holds identities, a signed roster and a folder; a [`House`] is its coordinator, a [`Site`] a member
 //! before it runs, a [`Runner`] one that does. A [`Trap`] makes a member vanish right before a chosen act. What happened
-//! stands in [`Watched`] logs that tests wait on; the [`plain`] sums are worked out beside the protocol.
+//! stands in [`Watched`] logs that tests wait on; the plain sums are worked out beside the protocol.
 
 mod cell;
 mod federation;
