@@ -1,5 +1,10 @@
 //! Draws, chain and removal against vectors made by an independent program, `python/noise_vectors.py`.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test without its vectors has nothing to test"
+)]
+
 use std::path::Path;
 
 use serde::Deserialize;

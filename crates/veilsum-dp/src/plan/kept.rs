@@ -37,6 +37,16 @@ impl Kept {
             upper: &target.upper * &self.fraction,
         }
     }
+
+    /// Standard deviation of the noise on one coordinate of the mean, rounded up: what the noise costs in accuracy.
+    ///
+    /// `weight` is the sum's weight, the number of contributors in a task without weights; `step` is what one step stands
+    /// for, `R / Q`. Nothing for a weight of zero.
+    #[must_use]
+    pub fn deviation_of_mean(&self, weight: u64, step: &Rational) -> Option<Rational> {
+        let deviation = self.variance().upper.sqrt_up();
+        (&deviation * step).checked_div(&Rational::integer(weight))
+    }
 }
 
 impl NoisePlan {
