@@ -10,7 +10,7 @@
 //!
 //! # Security
 //!
-//! Sums are made in `f64` of gradients computed in `f32`, and every example is clipped to (1 - 2^-30) of the clip: this leaves room for the
+//! Sums are made in `f64` of gradients computed in `f32`, each with the same bits whatever other examples stand beside it, and every example is clipped to (1 - 2^-30) of the clip: this leaves room for the
 //! rounding of sums over up to 2^20 examples. The task's encoding must not round in a way that the accountant does not know:
 //! its sensitivity comes from the integers, see the encoding. The number of examples drawn and clipped is private. Amplification by
 //! subsampling holds only against those who do not know which examples were drawn, never by the choice of *members*, which the
@@ -270,3 +270,46 @@ const ROOM: f64 = 1.0 / (1 << 30) as f64;
 
 /// Examples whose parts are in memory at once.
 const BATCH: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Network, RunSeed, digits};
+
+    /// Otherwise one example would move the rounding of all others, which no clip covers.
+    #[test]
+    fn gradient_of_an_example_has_the_same_bits_whatever_stands_beside_it() {
+        // spec: [dp.example-clip]
+        let examples = digits::load().unwrap();
+        let network = Network::Mlp {
+            inputs: 64,
+            hidden: 19,
+            classes: 10,
+        };
+        let mut layers = network.layers_of(&network.init(RunSeed(1))).unwrap();
+        layers.descend(examples.features(), examples.labels(), 0.3);
+        let rows = Vec::from_iter(0..BATCH);
+        let batch = examples.select(&rows);
+        let together = layers.backward(batch.features(), batch.labels(), 1.0);
+        for size in [1, 2, 3, 7, 100, BATCH - 1] {
+            for start in [0, 1, 5, BATCH - size] {
+                let Some(rows) = rows.get(start..start + size) else {
+                    continue;
+                };
+                let few = examples.select(rows);
+                let parts = layers.backward(few.features(), few.labels(), 1.0);
+                for (part, whole) in parts.iter().zip(&together) {
+                    let (input, error) = (
+                        whole.input.select(Axis(0), rows),
+                        whole.error.select(Axis(0), rows),
+                    );
+                    assert_eq!(
+                        (&part.input, &part.error),
+                        (&input, &error),
+                        "{size} from {start}"
+                    );
+                }
+            }
+        }
+    }
+}

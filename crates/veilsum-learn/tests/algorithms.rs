@@ -227,13 +227,13 @@ fn accuracy_against_bytes() {
         runs.sum::<f64>() / 3.0
     };
     let mut rows = Vec::new();
-    for keep in [1.0, 0.5, 0.0] {
+    for keep in [1.0, 0.0] {
         rows.push([1, 2, 4, 8, 16].map(|share| accuracy(share, keep)));
         println!("memory {keep}: {:.3?}", rows.last().unwrap());
     }
     let [full, _, quarter, eighth, sixteenth] = rows[0];
     assert!(quarter > full - 0.02 && eighth > full - 0.06, "{rows:?}");
-    assert!(sixteenth > rows[2][4] + 0.05, "{rows:?}");
+    assert!(sixteenth > rows[1][4] + 0.05, "{rows:?}");
 }
 
 #[test]

@@ -217,6 +217,11 @@ fn from_bytes(bytes: &[u8]) -> Option<(ModelId, Vec<Delta>)> {
             packed: reader.sized()?.to_vec(),
         };
         require_later(step.from, step.to).ok()?;
+        // Each step costs time in proportion to the model, however short it is.
+        // spec: [delta.count]
+        if steps.len() == MAX_STEPS {
+            return None;
+        }
         from = step.to;
         steps.push(step);
     }
@@ -229,6 +234,9 @@ fn read_id(reader: &mut Reader<'_>) -> Option<ModelId> {
         digest: ModelDigest(reader.array()?),
     })
 }
+
+/// Most deltas in a list.
+pub const MAX_STEPS: usize = 64;
 
 const LABEL: &[u8] = b"veilsum/v1 deltas\0";
 

@@ -221,6 +221,44 @@ fn deltas_without_a_model_and_to_another_end_are_refused() {
     assert!(matches!(refused, Err(DeltaError::End { .. })));
 }
 
+#[test]
+fn a_list_of_more_steps_than_allowed_is_refused() {
+    // spec: [delta.count]
+    let models: Vec<Model> = (0..66).map(counting).collect();
+    let steps: Vec<Delta> = models
+        .windows(2)
+        .map(|pair| Delta::between(&pair[0], &pair[1]).unwrap())
+        .collect();
+    let list = |count: usize| {
+        let answer = Sync::Deltas(to_bytes(models[0].id(), &steps[..count]));
+        answer.apply(Some(&models[0]), models[count].id())
+    };
+    assert_eq!(list(MAX_STEPS).unwrap(), models[MAX_STEPS]);
+    assert!(matches!(list(MAX_STEPS + 1), Err(DeltaError::Syntax)));
+}
+
+#[test]
+fn a_million_values_take_a_step_in_seconds() {
+    let values = |shift: u32| {
+        TensorData::F32(
+            (0..1_000_000)
+                .map(|index| (index ^ shift) as f32 * 1e-6)
+                .collect(),
+        )
+    };
+    let (before, after) = (model(0, values(0)), model(1, values(5)));
+    let start = cpu_time::ProcessTime::now();
+    let step = Delta::between(&before, &after).unwrap();
+    let made = start.elapsed();
+    assert_eq!(step.apply(&before).unwrap().id(), after.id());
+    println!(
+        "made in {made:?}, made and applied in {:?}, {} bytes",
+        start.elapsed(),
+        step.packed_len()
+    );
+    assert!(start.elapsed().as_secs() < 5);
+}
+
 proptest! {
     #[test]
     fn any_sequence_of_versions_is_followed_from_anywhere(
