@@ -1,5 +1,7 @@
 //! The quick start of the README, run as it stands.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

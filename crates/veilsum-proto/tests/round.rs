@@ -3,6 +3,8 @@
 //! [`play`] carries every message between one [`Coordinator`] and its [`Member`]s through `hook`, which may look at it, change it,
 //! or lose it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Whole rounds: the sum is that of the named survivors, whoever vanishes where, or there is none.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 use veilsum_proto::ids::Slot;
 use veilsum_proto::parameters::{Amount, GraphChoice};
 use veilsum_sim::{Federation, Formula, Honest, Report, RunOptions, Script, Vanish};
