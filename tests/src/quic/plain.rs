@@ -33,7 +33,7 @@ impl Inputs {
         }
     }
 
-    /// What `slot` contributes: integers of [`BITS`] bits, or floats from -1/2 to 1/2.
+    /// What `slot` contributes: integers of `BITS` bits, or floats from -1/2 to 1/2.
     pub fn update(&self, task: &Task, round: Round, slot: Slot) -> LocalUpdate {
         let mut first = 0;
         let tensors = task.manifest().tensors().iter().map(|spec| {
