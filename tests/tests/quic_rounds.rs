@@ -337,18 +337,27 @@ fn a_coordinator_that_dies_aborts_its_open_round_by_name_and_members_go_on_with_
     }
 }
 
+/// Two rounds of five members that are over; the members still run.
+struct Offered {
+    twice: Runner,
+    others: Vec<Runner>,
+    inputs: Inputs,
+    /// Of round 2.
+    sum: Sum,
+    _house: House,
+}
+
 /// Two rounds in which member 0 offers one update twice, under `policy`.
-fn offered_twice(policy: impl FnOnce(&mut Policy)) -> (Runner, Sum, Inputs, Vec<Runner>) {
-    let federation = Federation::new(5, 47);
+fn offered_twice(federation: &Federation, policy: impl FnOnce(&mut Policy)) -> Offered {
     let mut config = rounds(integer_task("twice", 300, 1, 1), 2, 5);
     config.deadlines.advertise_ms = 4_000;
-    let house = House::open(&federation, vec![config]);
+    let house = House::open(federation, vec![config]);
     let inputs = Inputs::of(47);
-    let site = Site::new(&federation, &house, Slot(0), inputs.fixed());
+    let site = Site::new(federation, &house, Slot(0), inputs.fixed());
     let twice = site
         .with(|config| policy(&mut config.policy))
-        .run(&federation);
-    let others = (1..5).map(|slot| join(&federation, &house, slot, inputs));
+        .run(federation);
+    let others = (1..5).map(|slot| join(federation, &house, slot, inputs));
     let others = others.collect::<Vec<_>>();
     assert_eq!(house.sum("twice", 1).survivors, slots(0..5));
     let sum = house.sum("twice", 2);
@@ -356,23 +365,39 @@ fn offered_twice(policy: impl FnOnce(&mut Policy)) -> (Runner, Sum, Inputs, Vec<
     results.for_each(|result| assert_eq!(result.sum.values(), sum.integers));
     assert_eq!(house.faults(), []);
     twice.result("twice", 1);
-    (twice, sum, inputs, others)
+    Offered {
+        twice,
+        others,
+        inputs,
+        sum,
+        _house: house,
+    }
 }
 
 #[test]
 fn an_update_that_was_used_is_refused_in_the_next_round_and_nothing_of_the_member_is_sent() {
-    let (twice, sum, inputs, others) = offered_twice(|_| {});
-    let text = refused(&twice, "update_used").expect("a refusal");
+    let federation = Federation::new(5, 47);
+    let offered = offered_twice(&federation, |_| {});
+    let Offered {
+        twice,
+        others,
+        inputs,
+        sum,
+        _house,
+    } = &offered;
+    let text = refused(twice, "update_used").expect("a refusal");
     assert!(text.starts_with("update already used in round 1"), "{text}");
-    assert!(!sent_in(&twice, 2));
+    assert!(!sent_in(twice, 2));
     assert_eq!(sum.survivors, slots(1..5));
-    check_integers(&sum, inputs, &others.iter().collect::<Vec<_>>());
+    check_integers(sum, *inputs, &others.iter().collect::<Vec<_>>());
 }
 
 #[test]
 fn an_update_goes_into_two_rounds_under_a_policy_that_allows_it() {
-    let (twice, sum, inputs, _others) = offered_twice(|policy| policy.reuse_update = true);
-    assert_eq!(refused(&twice, "update_used"), None);
+    let federation = Federation::new(5, 47);
+    let offered = offered_twice(&federation, |policy| policy.reuse_update = true);
+    let (twice, sum, inputs) = (&offered.twice, &offered.sum, offered.inputs);
+    assert_eq!(refused(twice, "update_used"), None);
     assert_eq!(sum.survivors, slots(0..5));
     let only = |slots: Vec<Slot>| Sum {
         survivors: slots,
