@@ -31,6 +31,7 @@ pub enum Law {
     ///
     /// Source: Goryczka and Xiong, A Comprehensive Comparison of Multiparty Secure Additions with Differential
     /// Privacy, 2015 (distributed geometric noise).
+    // spec: [noise.law.polya]
     #[non_exhaustive]
     Polya {
         /// Steps in which the tail falls by the factor `e`.
@@ -41,6 +42,7 @@ pub enum Law {
     /// The difference of two Poisson variables of mean `variance / 2` each.
     ///
     /// Source: Agarwal, Kairouz, Liu, The Skellam Mechanism for Differentially Private Federated Learning, 2021.
+    // spec: [noise.law.skellam]
     #[non_exhaustive]
     Skellam {
         /// Variance, in squared steps.
@@ -51,6 +53,7 @@ pub enum Law {
     /// Sums of such variables are not of this law, only near it, so it cannot be split for exact removal.
     ///
     /// Source: Canonne, Kamath, Steinke, The Discrete Gaussian for Differential Privacy, 2020.
+    // spec: [noise.law.gaussian]
     #[non_exhaustive]
     DiscreteGaussian {
         /// The parameter sigma squared, in squared steps; the variance is a little below.
@@ -200,6 +203,7 @@ impl Law {
     }
 }
 
+// spec: [noise.law.parameters]
 fn in_range(parameter: &'static str, value: Rational) -> Result<Rational, LawError> {
     if value.is_zero() {
         return Err(LawError::Zero { parameter });

@@ -1,4 +1,5 @@
-//! What several test modules share: chi-square against exact masses, without tables of quantiles.
+//! What several test modules share: chi-square, Kolmogorov-Smirnov and variance against exact masses, with limits from
+//! inequalities instead of tables of quantiles.
 
 #![expect(clippy::float_arithmetic, reason = "statistics of tests")]
 
@@ -58,4 +59,90 @@ pub(crate) fn chi_square_below(law: &Law, values: &[i64]) {
         statistic < limit && cells.len() > 1,
         "{law:?}: chi-square {statistic} of {freedom} degrees, limit {limit}"
     );
+}
+
+/// Asserts that the largest distance between the cumulative distribution of `values` and that of the law is below its
+/// quantile of 1 - 1e-9 by the inequality of Dvoretzky, Kiefer, Wolfowitz and Massart, which holds for any law.
+pub(crate) fn distribution_near(law: &Law, values: &[i64]) {
+    let masses = mass(law, 4096);
+    let n = values.len() as f64;
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable();
+    let mut exact = 0.0;
+    let mut largest: f64 = 0.0;
+    for x in -4000..=4000i64 {
+        exact += masses[x.unsigned_abs() as usize];
+        let found = sorted.partition_point(|value| *value <= x) as f64 / n;
+        largest = largest.max((found - exact).abs());
+    }
+    let limit = ((2.0 / 1e-9_f64).ln() / (2.0 * n)).sqrt();
+    assert!(
+        largest < limit,
+        "{law:?}: distance {largest}, limit {limit}"
+    );
+}
+
+/// Asserts that the mean square of `values` is within 6.1 of its standard deviations (false alarm rate 1e-9 by the normal
+/// law) of the variance.
+pub(crate) fn variance_near(law: &Law, values: &[i64]) {
+    let masses = mass(law, 4096);
+    let moment = |power: i32| -> f64 {
+        let terms = masses.iter().enumerate().skip(1);
+        terms
+            .map(|(k, mass)| 2.0 * mass * (k as f64).powi(power))
+            .sum()
+    };
+    let (variance, fourth) = (moment(2), moment(4));
+    let n = values.len() as f64;
+    let found = values
+        .iter()
+        .map(|value| (*value as f64).powi(2))
+        .sum::<f64>()
+        / n;
+    let deviation = ((fourth - variance * variance) / n).sqrt();
+    assert!(
+        (found - variance).abs() < 6.1 * deviation,
+        "{law:?}: variance {found}, wanted {variance} within {deviation} times 6.1"
+    );
+}
+
+/// All three tests of a sample; false alarm rate 3e-9.
+pub(crate) fn follows(law: &Law, values: &[i64]) {
+    chi_square_below(law, values);
+    distribution_near(law, values);
+    variance_near(law, values);
+}
+
+mod tests {
+    use super::*;
+    use crate::Sampler;
+    use veilsum_math::KeystreamKey;
+
+    fn drawn(law: &Law) -> Vec<i64> {
+        let mut out = vec![0; 40_000];
+        let sampler = Sampler::compile(law).unwrap();
+        sampler.fill(KeystreamKey::new([0x71; 32]), 0, &mut out);
+        out
+    }
+
+    /// The tests can fail: each notices half more variance, two of them a tenth.
+    #[test]
+    fn each_test_notices_noise_that_is_not_removed() {
+        type Test = fn(&Law, &[i64]);
+        let law = Law::skellam(number("20")).unwrap();
+        follows(&law, &drawn(&law));
+        let tests: [(Test, &str); 3] = [
+            (chi_square_below, "22"),
+            (variance_near, "22"),
+            (distribution_near, "30"),
+        ];
+        for (test, variance) in tests {
+            let law = law.clone();
+            let more = drawn(&Law::skellam(number(variance)).unwrap());
+            assert!(
+                std::panic::catch_unwind(move || test(&law, &more)).is_err(),
+                "{variance}"
+            );
+        }
+    }
 }

@@ -18,6 +18,7 @@ impl Table {
         let mut reach = REACH_MIN;
         while reach <= REACH_MAX {
             let masses = law.masses(reach);
+            // spec: [noise.table.size]
             let bound = clamp(&masses).filter(|bound| *bound as u64 <= THRESHOLDS_MAX);
             if let Some(table) = bound.and_then(|bound| from_masses(&masses, bound)) {
                 return Ok(table);
@@ -44,6 +45,7 @@ fn clamp(masses: &Masses) -> Option<usize> {
 }
 
 /// The table, if the intervals are narrow enough for its precision.
+// spec: [noise.table.distance]
 fn from_masses(masses: &Masses, bound: usize) -> Option<Table> {
     let beyond = masses.magnitudes.iter().skip(bound + 1);
     let tail = beyond.fold(masses.beyond.clone(), |sum, mass| sum.plus(mass));

@@ -59,7 +59,7 @@ fn thresholds_are_the_cumulative_discrete_laplace_law() {
     assert!(beyond.upper() < Rational::power_of_half(111));
 }
 
-// spec: [noise.table.distance]
+// spec: [noise.table.distance] [noise.table.steps]
 #[test]
 fn distance_is_proven_far_below_96_bits() {
     for law in [
