@@ -1,4 +1,5 @@
-//! How fast noise is drawn: one value per table draw, tables from tiny to the largest, and a wide law in two draws.
+//! How fast noise is drawn: one value per table draw, tables from tiny to the largest, and a wide law in two draws; what a
+//! member pays beside its masks; and compiling tables.
 //!
 //! The throughput counts values. All on one thread.
 
@@ -10,8 +11,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use veilsum_dp::{Law, NoiseStream, Rational, Sampler};
-use veilsum_math::KeystreamKey;
+use veilsum_dp::{
+    BaseSeed, ChainValue, Cohort, Law, NoiseContext, NoisePlan, NoiseSecrets, NoiseStream,
+    Rational, Sampler, Sharing,
+};
+use veilsum_math::{Blocks, KeystreamKey, Mask, Sign, Threads, apply_masks};
 
 /// Drawing and adding; the tables are compiled before.
 fn draws(c: &mut Criterion) {
@@ -24,6 +28,40 @@ fn draws(c: &mut Criterion) {
         let bytes = sampler.table_bytes();
         group.bench_function(BenchmarkId::new(name, bytes), |b| {
             b.iter(|| sampler.add(&stream, 0, black_box(&mut out)));
+        });
+    }
+}
+
+/// What a member pays for a million coordinates, next to the masks of 96 neighbours at 26 bits a lane.
+fn member(c: &mut Criterion) {
+    let mut group = c.benchmark_group("million coordinates");
+    group.sample_size(10);
+    let masks: Vec<Mask> = (0..96)
+        .map(|i| Mask::new(KeystreamKey::new([i; 32]), Sign::Add))
+        .collect();
+    let mut blocks = Blocks::zeroed(MILLION * 26 / 64);
+    group.bench_function("masks of 96 neighbours", |b| {
+        b.iter(|| apply_masks(black_box(&mut blocks), &masks, Threads::One));
+    });
+
+    let mut out = vec![0; MILLION];
+    for (name, sharing) in [
+        ("base noise alone", Sharing::Shared),
+        ("base and 16 components", Sharing::DropoutExact),
+    ] {
+        let law = Law::skellam(Rational::integer(1_000_000)).expect("the parameter is in range");
+        let cohort = Cohort::new(100, 20, 10).expect("70 honest members survive");
+        let plan = NoisePlan::derive(law, cohort, sharing).expect("the plan exists");
+        let context = NoiseContext {
+            task: [0; 32],
+            round: 0,
+            attempt: 0,
+            slot: 0,
+        };
+        let (base, first) = (BaseSeed::new([1; 32]), ChainValue::new([2; 32]));
+        let secrets = NoiseSecrets::new(context, base, first);
+        group.bench_function(name, |b| {
+            b.iter(|| plan.draw(&plan.member_noise(&secrets), 0, black_box(&mut out)));
         });
     }
 }
@@ -62,6 +100,7 @@ fn laws() -> Vec<(&'static str, Law)> {
 }
 
 const VALUES: usize = 1 << 16;
+const MILLION: usize = 1_000_000;
 
-criterion_group!(benches, draws, compiling);
+criterion_group!(benches, draws, member, compiling);
 criterion_main!(benches);
