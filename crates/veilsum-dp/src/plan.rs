@@ -122,6 +122,14 @@ pub enum NoisePlanError {
     Sampler(#[from] SamplerError),
 }
 
+impl Level {
+    /// Components that stay, from the first on.
+    #[must_use]
+    pub const fn components(self) -> usize {
+        self.0
+    }
+}
+
 impl NoisePlan {
     /// Derives the noise of every member and compiles its tables.
     ///

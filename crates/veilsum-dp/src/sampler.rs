@@ -96,7 +96,7 @@ impl Sampler {
         parts::compile(law)
     }
 
-    /// Adds the noise of coordinates `first, first + 1, ...` to `out`, wrapping.
+    /// Adds the noise of coordinates `first, first + 1, ...`, all below `2^50`, to `out`, wrapping.
     pub fn add(&self, stream: &NoiseStream, first: u64, out: &mut [i64]) {
         self.accumulate(stream, first, out, 1);
     }

@@ -250,6 +250,7 @@ fn nothing_is_revealed_when_all_noise_stays() {
     let plan = exact(skellam("20"), 8, 4, 1);
     let secrets = secrets(3);
     let level = plan.level(4).unwrap();
+    assert_eq!(level.components(), 4);
     assert!(plan.reveal(&secrets, level).is_none());
     let end = plan.chain_end(&secrets);
     let value = ChainValue::new(*end.as_bytes());

@@ -1,6 +1,8 @@
 #![expect(clippy::float_arithmetic, reason = "statistics of tests")]
 
 use super::*;
+use crate::enclosure::Enclosure;
+use crate::law::PartLaw;
 use crate::testing::{follows, number};
 use proptest::prelude::*;
 
@@ -105,6 +107,46 @@ fn draws_follow_the_law() {
         Law::discrete_gaussian(number("40")).unwrap(),
     ] {
         follows(&law, &drawn(&law, 11, 200_000));
+    }
+}
+
+/// Masses of `low + stride * high` against those of the whole law, as intervals: the lemmas behind wide laws, on narrow
+/// ones.
+// spec: [noise.parts.polya] [noise.parts.gaussian]
+#[test]
+fn two_digits_have_the_masses_of_the_whole() {
+    let laplace = |scale: &str| PartLaw::Polya {
+        scale: number(scale),
+        shape: number("1"),
+    };
+    let gaussian = |parameter: &str| PartLaw::DiscreteGaussian {
+        parameter: number(parameter),
+    };
+    let digit = PartLaw::LaplaceDigit {
+        scale: number("4"),
+        base: 3,
+    };
+    for (low, high, stride, whole) in [
+        (digit, laplace("4/3"), 3, laplace("4")),
+        // 1 / (4 / 27 + 1 / 100) is above 9 / 2.
+        (gaussian("27"), gaussian("100"), 2, gaussian("427")),
+    ] {
+        let [low, high, whole] = [low, high, whole].map(|law| law.masses(1024).magnitudes);
+        let at = |masses: &[Enclosure], x: i64| {
+            let mass = masses.get(x.unsigned_abs() as usize).cloned();
+            let mass = mass.unwrap_or_else(|| Enclosure::integer(0));
+            if x == 0 { mass } else { mass.over_integer(2) }
+        };
+        for x in [0i64, 1, 2, 3, 7, 30, 60] {
+            let sum = (-250..=250i64).fold(Enclosure::integer(0), |sum, y| {
+                sum.plus(&at(&high, y).times(&at(&low, x - stride * y)))
+            });
+            let wanted = at(&whole, x);
+            // What is left out beyond 250, and the lemma's distance.
+            let slack = Rational::power_of_half(126);
+            assert!(sum.lower() <= &wanted.upper() + &slack, "{x}");
+            assert!(wanted.lower() <= &sum.upper() + &slack, "{x}");
+        }
     }
 }
 
