@@ -190,6 +190,25 @@ fn a_cut_needs_the_neighbours_own_signature_under_this_session() {
     assert_eq!(play.tell(0, play.share_set(&all)), Ok(Reply::Contribute));
 }
 
+// spec: [share.cut-order]
+#[test]
+fn the_same_signed_cut_shown_twice_is_refused() {
+    let mut play = Play::new(&Setup::new(6, 1, 1), &[5]);
+    play.run_to(PhaseName::Upload);
+    let all = play.all_but(&[]);
+    let player = &play.players[&Slot(5)];
+    let accept = player.accept.as_ref().unwrap();
+    let signed = resigned(accept, vec![cut(0, CutReason::Share)], &player.identity);
+    let shown = |play: &Play, times: usize| ShareSet {
+        accepts: vec![signed.clone(); times],
+        ..play.share_set(&all)
+    };
+    let twice = shown(&play, 2);
+    assert_eq!(play.tell(0, twice), Err(Refusal::NotACut(Slot(5))));
+    let once = shown(&play, 1);
+    assert_eq!(play.tell(0, once), Ok(Reply::Contribute));
+}
+
 // spec: [share.cut-limit]
 #[test]
 fn more_cut_edges_than_corrupt_neighbours_are_refused() {

@@ -78,6 +78,16 @@ pub enum SetError {
         /// What was found.
         window: ThinWindow,
     },
+    /// Too few of it may sign for a quorum.
+    #[error("{got} of {set} may sign, the quorum is {want}")]
+    TooFewSigners {
+        /// Which set.
+        set: &'static str,
+        /// Members of the electorate found in it.
+        got: u32,
+        /// Quorum.
+        want: u32,
+    },
     /// More slots are missing than the noise was made for.
     #[error("{missing} slots are missing from the survivors, the noise tolerates {tolerated}")]
     TooManyMissing {
@@ -97,6 +107,7 @@ impl SetError {
             Self::Outside { .. } => "outside_set",
             Self::WithoutMe { .. } => "without_me",
             Self::Window { .. } => "thin_window",
+            Self::TooFewSigners { .. } => "too_few_signers",
             Self::TooManyMissing { .. } => "too_many_missing",
         }
     }
@@ -273,6 +284,19 @@ impl RoundContext {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether enough of the survivors may sign. Asked by the coordinator before it asks anybody to sign: nobody's one
+    /// signature of the round is spent on a set that cannot be certified.
+    ///
+    /// # Errors
+    ///
+    /// [`SetError::TooFewSigners`].
+    // spec: [upload.quorum]
+    pub fn check_signers(&self, survivors: &Bitmap) -> Result<(), SetError> {
+        let signers = self.graph.electorate().iter().filter(|slot| survivors.contains(**slot));
+        let (got, want) = (u32::try_from(signers.count()).unwrap_or(u32::MAX), self.parameters.q);
+        if got < want { Err(SetError::TooFewSigners { set: SURVIVORS, got, want }) } else { Ok(()) }
     }
 
     fn check_floor(&self, set: &'static str, slots: &Bitmap) -> Result<(), SetError> {

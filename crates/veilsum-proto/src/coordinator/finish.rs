@@ -81,8 +81,13 @@ impl Finished {
 pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>) -> Coordinator {
     let mut masks = Vec::new();
     for slot in reveal.survivors.bitmap().iter() {
-        masks.extend(self_mask(&reveal, &seeds, slot));
-        masks.extend(pair_masks(&reveal, &seeds, slot, faults));
+        let own = self_mask(&reveal, &seeds, slot);
+        let Some((own, pairs)) = own.zip(pair_masks(&reveal, &seeds, slot, faults)) else {
+            let reason = format!("a mask of slot {slot} cannot be rebuilt from what was advertised");
+            return Coordinator::Aborted(Abort::SumOutOfRange { reason });
+        };
+        masks.push(own);
+        masks.extend(pairs);
     }
     let RevealPhase {
         stage,
@@ -119,21 +124,18 @@ fn pair_masks(
     seeds: &Seeds,
     slot: Slot,
     faults: &mut Vec<Fault>,
-) -> Vec<Mask> {
+) -> Option<Vec<Mask>> {
     let sid2 = &reveal.stage.sid2;
     let unmask = |dropped: Slot, seed: &PairSeed| {
         // What the survivor put on with its own sign, the opposite takes off.
         seed.mask(sid2, slot, dropped, pair_mask_sign(dropped, slot))
     };
     if let Some(revealed) = reveal.revealed.get(&slot) {
-        return revealed
-            .pair_seeds
-            .iter()
-            .map(|(dropped, seed)| unmask(*dropped, seed))
-            .collect();
+        let masks = revealed.pair_seeds.iter();
+        return Some(masks.map(|(dropped, seed)| unmask(*dropped, seed)).collect());
     }
     let dropped = reveal.dropped_peers(slot).into_iter();
-    let masks = dropped.filter_map(|dropped| {
+    let masks = dropped.map(|dropped| {
         let seed = rebuilt_pair_seed(reveal, seeds, slot, dropped)?;
         if !reveal.is_signed_by(slot, dropped, &seed) {
             faults.push(FaultKind::PairSeed(dropped).of(slot));

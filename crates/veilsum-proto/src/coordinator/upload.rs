@@ -145,7 +145,8 @@ impl UploadPhase {
         } = self;
         let context = &stage.session.context;
         let survivors = Bitmap::of(context.slots(), stored);
-        if let Err(error) = context.check_survivors(&survivors, &stage.shared) {
+        let stands = context.check_survivors(&survivors, &stage.shared);
+        if let Err(error) = stands.and_then(|()| context.check_signers(&survivors)) {
             return Coordinator::Aborted(Abort::Upload(error));
         }
         headers.retain(|slot, _| survivors.contains(*slot));

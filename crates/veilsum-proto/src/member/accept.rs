@@ -168,6 +168,14 @@ fn cuts_of_others(
             && context.graph.are_neighbours(own, accept.slot)
             && is_accept_signed(context, accept)
     };
+    // spec: [share.cut-order]
+    let unordered = accepts.windows(2).find_map(|pair| match pair {
+        [first, second] if first.slot >= second.slot => Some(second.slot),
+        _ => None,
+    });
+    if let Some(slot) = unordered {
+        return Err(Refusal::NotACut(slot));
+    }
     match accepts.iter().find(|accept| !cuts_own(accept)) {
         Some(accept) => Err(Refusal::NotACut(accept.slot)),
         None => Ok(accepts.iter().map(|accept| accept.slot).collect()),
