@@ -45,6 +45,8 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
 }
 
 /// Writes a file whole: under another name first, then synced and renamed.
+///
+/// What is there and is no file, a device or a pipe, is written to as it is: it is not for replacing.
 pub fn write(
     path: &Path,
     bytes: &[u8],
@@ -56,6 +58,14 @@ pub fn write(
         _ => Path::new("."),
     };
     let io = |error: &std::io::Error| Failure::io(path, error);
+    let special = fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir());
+    if special && existing == Existing::Replace {
+        return fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut there| there.write_all(bytes))
+            .map_err(|error| io(&error));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".veilsum-");
     if let Some(permissions) = permissions(readers) {
@@ -85,6 +95,14 @@ pub fn refuse_existing(path: &Path, existing: Existing) -> Result<(), Failure> {
     }
 }
 
+/// Makes a folder, unless it is there, and tries whether files can be written to it.
+pub fn usable_folder(path: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(path)
+        .and_then(|()| tempfile::tempfile_in(path))
+        .map(drop)
+        .map_err(|error| Failure::io(path, &error))
+}
+
 /// An empty folder that only its owner can enter, removed when dropped.
 pub fn private_folder(prefix: &str) -> Result<TempDir, Failure> {
     let mut builder = tempfile::Builder::new();
@@ -102,8 +120,9 @@ pub fn private_folder(prefix: &str) -> Result<TempDir, Failure> {
 /// A secret key from its file.
 pub fn identity(path: &Path) -> Result<Identity, Failure> {
     let text = Zeroizing::new(read_text(path)?);
+    let identity = Identity::from_file_text(&text).map_err(|error| key_file(&error, path))?;
     warn_of_readers(path);
-    Identity::from_file_text(&text).map_err(|error| key_file(&error, path))
+    Ok(identity)
 }
 
 /// A public key: 64 hex digits, or the path of a file with a public or a secret key.

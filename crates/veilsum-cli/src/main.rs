@@ -19,11 +19,22 @@ use args::{Cli, Command};
 use clap::Parser as _;
 use exit::Outcome;
 use output::Output;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli.command, Output::new(cli.json)) {
+    let ended = runtime::expect_full_disks().and_then(|()| match Cli::try_parse() {
+        Ok(cli) => run(&cli.command, Output::new(cli.json)),
+        // help and version among them
+        Err(told) => match told.print() {
+            Err(error) if !told.use_stderr() && error.kind() != ErrorKind::BrokenPipe => {
+                Err(output::unwritten(&error))
+            }
+            _ => std::process::exit(told.exit_code()),
+        },
+    });
+    // a result that nobody could be shown is no success
+    match ended.and_then(|()| output::outcome()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output::tell(&failure);

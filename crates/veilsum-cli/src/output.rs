@@ -1,11 +1,14 @@
 //! Where results go: standard output, as text for people or as one line of JSON.
 //!
 //! Not for errors and warnings, which go to standard error whatever was asked for. A reader that went away (`| head`) is no
-//! error: what it does not want is not written.
+//! error: what it does not want is not written. Anything else that keeps a result from being written is remembered, and
+//! [`outcome`] tells it when the command ends.
 
+use crate::exit::{Failure, Kind, Outcome};
 use serde::Serialize;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::OnceLock;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +67,35 @@ pub fn watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether all results could be written.
+pub fn outcome() -> Outcome {
+    match UNWRITTEN.get() {
+        Some(failure) => Err(failure.clone()),
+        None => Ok(()),
+    }
+}
+
+/// The failure that standard output's error is.
+pub fn unwritten(error: &io::Error) -> Failure {
+    let failure = Failure::new(Kind::Io, format_args!("standard output: {error}"));
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => {
+            failure.hint("the result is not printed; make room where standard output goes to")
+        }
+        _ => failure.hint("the result is not printed"),
+    }
+}
+
 fn write_line(line: &str) {
     let mut out = io::stdout().lock();
-    // a reader that closed its end has seen what it wanted
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        // a reader that closed its end has seen what it wanted
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            UNWRITTEN.get_or_init(|| unwritten(&error));
+        }
+        _ => {}
+    }
 }
+
+/// The first error of standard output.
+static UNWRITTEN: OnceLock<Failure> = OnceLock::new();

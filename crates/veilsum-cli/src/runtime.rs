@@ -24,6 +24,20 @@ pub fn start() -> Result<Runtime, Failure> {
         })
 }
 
+/// Lets a write beyond the largest file that is allowed fail like any other; unhandled, its signal ends the process without a
+/// word.
+pub fn expect_full_disks() -> Result<(), Failure> {
+    let listen = || {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        // the handler outlives listener and runtime
+        signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+    };
+    listen().map_err(|error: std::io::Error| {
+        Failure::failed(format_args!("no signals of the operating system: {error}"))
+    })
+}
+
 /// Signals that ask the command to end.
 #[derive(Debug)]
 pub struct Signals {

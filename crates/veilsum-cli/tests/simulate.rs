@@ -194,3 +194,101 @@ fn federations_that_cannot_be_private_are_refused() {
         assert!(found.contains(text), "{found}");
     }
 }
+
+#[test]
+fn the_text_says_what_the_parameters_withstand() {
+    for (arguments, line) in [
+        (vec!["--members", "12", "--dim", "5"], "ok: q="),
+        (
+            vec![
+                "--members",
+                "3",
+                "--dim",
+                "5",
+                "--dropout",
+                "0",
+                "--tolerance",
+                "0",
+                "--corrupt",
+                "0.4",
+            ],
+            "warning: all 3 members must answer",
+        ),
+    ] {
+        let output = simulate(&arguments);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.lines().any(|found| found.starts_with(line)), "{text}");
+        let json = simulate(&[&arguments[..], &["--json"]].concat());
+        let told = String::from_utf8(json.stderr).unwrap();
+        assert_eq!(told.contains(line), line.starts_with("warning"), "{told}");
+    }
+}
+
+#[test]
+fn numbers_beyond_every_machine_are_refused_in_words() {
+    for (arguments, code, part) in [
+        (
+            ["--members", "3", "--dim", "9999999999999", "--bits", "8"],
+            2,
+            "--dim is 9999999999999, wanted at most 1073741824",
+        ),
+        (
+            ["--members", "3", "--dim", "5", "--bits", "62"],
+            2,
+            "1..=61",
+        ),
+        (
+            ["--members", "8", "--dim", "5", "--bits", "61"],
+            3,
+            "error: ",
+        ),
+    ] {
+        let output = simulate(&arguments);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn inputs_are_held_against_their_file_before_memory_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("inputs.npy");
+    let header = "{'descr': '<i8', 'fortran_order': False, 'shape': (4, 99999999999999), }\n";
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend([0; 64]);
+    std::fs::write(&path, bytes).unwrap();
+    for (inputs, code, part) in [
+        (
+            path.to_str().unwrap(),
+            2,
+            "has 64 bytes of values, its header wants 3199999999999968",
+        ),
+        (folder.path().to_str().unwrap(), 5, "directory"),
+    ] {
+        let output = simulate(&["--members", "4", "--inputs", inputs]);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_sum_that_cannot_be_written_is_a_failure_that_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sum.npy");
+    let limited = format!(
+        "ulimit -f 1; exec {} simulate --members 3 --dim 9000 --sum {}",
+        env!("CARGO_BIN_EXE_veilsum"),
+        path.display()
+    );
+    let output = Command::new("sh").args(["-c", &limited]).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{text}");
+    assert!(text.contains("sum.npy"), "{text}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let output = simulate(&["--members", "3", "--dim", "5", "--sum", "/dev/full"]);
+    assert_eq!(output.status.code(), Some(5));
+}

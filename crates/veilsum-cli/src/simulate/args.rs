@@ -20,11 +20,11 @@ pub struct SimulateArgs {
     /// Members of the roster.
     #[arg(long, value_name = "N")]
     pub members: u32,
-    /// Coordinates of each vector; taken from --inputs when given.
+    /// Coordinates of each vector, at most 2^30; taken from --inputs when given.
     #[arg(long, value_name = "D", required_unless_present = "inputs")]
     pub dim: Option<usize>,
-    /// Bits of each input value, 1 to 62: values from 0 to 2^BITS - 1.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=62))]
+    /// Bits of each input value, 1 to 61: values from 0 to 2^BITS - 1, whose sum over all members has to fit 63 bits.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=61))]
     pub bits: u8,
     /// Share of the members that vanishes in Upload, half of them before and half in the middle of it; floor(rate x n) of them.
     #[arg(long, default_value = "0.1", value_name = "RATE")]
@@ -71,6 +71,11 @@ impl SimulateArgs {
         ] {
             at_most_one(flag, rate)?;
         }
+        if let Some(dim) = self.dim.filter(|dim| *dim > MAX_DIM) {
+            return Err(Failure::usage(format_args!(
+                "--dim is {dim}, wanted at most {MAX_DIM}"
+            )));
+        }
         let together = self.dropout.checked_add(self.late_dropout);
         let together = together.filter(|rate| !rate.exceeds_one()).ok_or_else(|| {
             Failure::usage("--dropout and --late-dropout together are more than all members")
@@ -114,6 +119,9 @@ fn at_most_one(flag: &str, rate: Decimal) -> Result<(), Failure> {
     }
     Ok(())
 }
+
+/// Most coordinates of a simulated round, whose vectors all stand in this machine's memory.
+const MAX_DIM: usize = 1 << 30;
 
 /// Rates are compared in parts of this.
 const ONE_BILLION: u32 = 1_000_000_000;

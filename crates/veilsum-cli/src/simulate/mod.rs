@@ -15,7 +15,7 @@ use std::time::Duration;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::parameters::Amount;
 use veilsum_proto::task::Task;
-use veilsum_sim::{Federation, Formula, Honest, Inputs, RunOptions, Script, SetupError};
+use veilsum_sim::{Federation, Formula, Honest, Inputs, RunError, RunOptions, Script, SetupError};
 
 /// Runs the command.
 pub fn run(args: &SimulateArgs, output: Output) -> Outcome {
@@ -32,9 +32,12 @@ pub fn run(args: &SimulateArgs, output: Output) -> Outcome {
     let parameters = task
         .parameters(args.members)
         .map_err(|error| crate::files::task(&error))?;
-    if parameters.verdict().is_warning() {
+    // the text result says it itself
+    if output.is_json() && parameters.verdict().is_warning() {
         output::tell(&parameters.verdict());
     }
+    task.plan(args.members)
+        .map_err(|error| crate::files::task(&error))?;
     let federation = Federation::new(args.members, args.seed).map_err(|error| setup(&error))?;
     let inputs: Box<dyn Inputs> = match shape.matrix {
         Some(matrix) => Box::new(matrix),
@@ -51,7 +54,7 @@ pub fn run(args: &SimulateArgs, output: Output) -> Outcome {
     };
     let report = federation.run(&task, inputs.as_ref(), &options, &mut Honest);
     BAR.finish_and_clear();
-    let report = report.map_err(Failure::failed)?;
+    let report = report.map_err(|error| run_error(&error))?;
     if let (Some(path), Some(sum)) = (&args.sum, &report.sum) {
         npy::write(path, sum)?;
     }
@@ -72,6 +75,13 @@ static BAR: LazyLock<ProgressBar> = LazyLock::new(|| {
 
 fn show(phase: PhaseName) {
     BAR.set_message(phase.text());
+}
+
+fn run_error(error: &RunError) -> Failure {
+    match error {
+        RunError::Task(error) => crate::files::task(error),
+        RunError::Coordinates { .. } => Failure::usage(error),
+    }
 }
 
 fn setup(error: &SetupError) -> Failure {

@@ -1,18 +1,26 @@
 //! Integers in and out of .npy files.
 
 use crate::exit::Failure;
-use ndarray::{Array1, Array2};
-use ndarray_npy::{ReadNpyError, ReadNpyExt as _, WriteNpyExt as _};
-use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek as _, Write as _};
+use crate::files::{self, Existing, Readers};
 use std::path::Path;
+use veilsum_encode::{Tensor, TensorData, Tensors};
+use veilsum_learn::files::{NPY_TENSOR, npy};
 use veilsum_sim::Matrix;
 
 /// Reads members x dim integers of any width; gives back the matrix and dim.
 pub fn read(path: &Path, members: u32, bits: u8) -> Result<(Matrix, usize), Failure> {
-    let array = read_integers(path)?;
-    let (rows, coordinates) = array.dim();
-    let values = array.into_iter().collect();
+    let Tensor { shape, data } = tensor(path)?;
+    let &[rows, coordinates] = shape.as_slice() else {
+        return Err(
+            Failure::usage(format_args!("found {} dimensions, wanted 2", shape.len()))
+                .in_file(path)
+                .hint(ROWS),
+        );
+    };
+    let values = integers(path, data)?;
+    // the values are there: both lengths fit
+    let length = |axis: u64| usize::try_from(axis).unwrap_or(usize::MAX);
+    let (rows, coordinates) = (length(rows), length(coordinates));
     let matrix = Matrix::new(values, rows, coordinates, members, bits).map_err(|error| {
         Failure::usage(error)
             .in_file(path)
@@ -21,52 +29,54 @@ pub fn read(path: &Path, members: u32, bits: u8) -> Result<(Matrix, usize), Fail
     Ok((matrix, coordinates))
 }
 
-/// Writes a vector of 64-bit integers.
+/// Writes a vector of 64-bit integers, whole or not at all.
 pub fn write(path: &Path, sum: &[i64]) -> Result<(), Failure> {
-    let file = File::create(path).map_err(|error| Failure::io(path, &error))?;
-    let mut writer = BufWriter::new(file);
-    let array = Array1::from(sum.to_vec());
-    array
-        .write_npy(&mut writer)
+    let tensor = Tensor {
+        shape: vec![sum.len() as u64],
+        data: TensorData::I64(sum.to_vec()),
+    };
+    let bytes = npy::encode(&Tensors::from([(NPY_TENSOR.to_owned(), tensor)]))
         .map_err(|error| Failure::failed(error).in_file(path))?;
-    writer.flush().map_err(|error| Failure::io(path, &error))
+    files::write(path, &bytes, Readers::Everyone, Existing::Replace)
 }
 
-fn read_integers(path: &Path) -> Result<Array2<i64>, Failure> {
-    let file = File::open(path).map_err(|error| Failure::io(path, &error))?;
-    let mut reader = BufReader::new(file);
-    macro_rules! try_types {
-        ($($type:ty),+) => {$(
-            reader.rewind().map_err(|error| Failure::io(path, &error))?;
-            match Array2::<$type>::read_npy(&mut reader) {
-                Ok(array) => return widen(path, array),
-                Err(ReadNpyError::WrongDescriptor(_)) => {}
-                Err(error) => return Err(unreadable(path, &error)),
-            }
-        )+};
+/// The one array of the file, whose header was held against the file's length before memory was taken for it.
+fn tensor(path: &Path) -> Result<Tensor, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::io(path, &error))?;
+    let mut tensors =
+        npy::decode(&bytes).map_err(|error| Failure::usage(error).in_file(path).hint(ROWS))?;
+    tensors
+        .remove(NPY_TENSOR)
+        .ok_or_else(|| Failure::usage("the file holds no array").in_file(path))
+}
+
+fn integers(path: &Path, data: TensorData) -> Result<Vec<i64>, Failure> {
+    match data {
+        TensorData::I8(values) => Ok(widened(values)),
+        TensorData::I16(values) => Ok(widened(values)),
+        TensorData::I32(values) => Ok(widened(values)),
+        TensorData::I64(values) => Ok(values),
+        TensorData::U8(values) => Ok(widened(values)),
+        TensorData::U16(values) => Ok(widened(values)),
+        TensorData::U32(values) => Ok(widened(values)),
+        TensorData::U64(values) => values
+            .into_iter()
+            .map(|value| i64::try_from(value).ok())
+            .collect::<Option<_>>()
+            .ok_or_else(|| Failure::usage("a value does not fit 64 signed bits").in_file(path)),
+        TensorData::F64(_) | TensorData::F32(_) | TensorData::F16(_) | TensorData::Bf16(_) => {
+            Err(Failure::usage(format_args!(
+                "found values of type {}, wanted integers",
+                data.dtype()
+            ))
+            .in_file(path)
+            .hint("save it with an integer dtype, such as int64"))
+        }
     }
-    try_types!(i64, i32, u16, u32, u8, i16, i8, u64);
-    Err(Failure::usage("the array does not hold integers")
-        .in_file(path)
-        .hint("save it with an integer dtype, such as int64"))
 }
 
-fn widen<T>(path: &Path, array: Array2<T>) -> Result<Array2<i64>, Failure>
-where
-    T: Copy + TryInto<i64>,
-{
-    let shape = array.dim();
-    let values = array
-        .iter()
-        .map(|value| (*value).try_into().ok())
-        .collect::<Option<Vec<i64>>>();
-    let values = values
-        .ok_or_else(|| Failure::usage("a value does not fit 64 signed bits").in_file(path))?;
-    Array2::from_shape_vec(shape, values).map_err(|error| Failure::failed(error).in_file(path))
+fn widened<T: Into<i64>>(values: Vec<T>) -> Vec<i64> {
+    values.into_iter().map(Into::into).collect()
 }
 
-fn unreadable(path: &Path, error: &ReadNpyError) -> Failure {
-    Failure::usage(error)
-        .in_file(path)
-        .hint("wanted a two-dimensional .npy array, one row per member")
-}
+const ROWS: &str = "wanted a two-dimensional .npy array of integers, one row per member";

@@ -37,6 +37,9 @@ pub struct SimulateResult {
     expansion: f64,
     coordinator_peak_bytes: usize,
     wall_s: f64,
+    /// What the parameters withstand, in words; JSON has the numbers.
+    #[serde(skip)]
+    verdict: String,
 }
 
 /// Why there is no sum.
@@ -88,6 +91,7 @@ impl SimulateResult {
             expansion: report.member_upload_bytes as f64 / plain,
             coordinator_peak_bytes: report.coordinator_peak_bytes,
             wall_s: report.wall_s,
+            verdict: parameters.verdict().to_string(),
         }
     }
 
@@ -122,6 +126,7 @@ impl fmt::Display for SimulateResult {
             "{graph}, threshold {}, quorum {} of {}",
             self.threshold, self.quorum, self.electorate
         )?;
+        writeln!(f, "{}", self.verdict)?;
         match &self.abort {
             Some(abort) => writeln!(f, "no sum: {}", abort.text)?,
             None => writeln!(

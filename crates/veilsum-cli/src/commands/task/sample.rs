@@ -18,6 +18,13 @@ use veilsum_proto::task::Task;
 pub(super) fn run(args: &Sample, output: Output) -> Outcome {
     files::refuse_existing(&args.out, Existing::forced(args.force))?;
     let task = files::task_file(&args.file)?;
+    let coordinates = task.manifest().coordinates();
+    if coordinates > MAX_COORDINATES {
+        return Err(Failure::refused(format_args!(
+            "the task has {coordinates} coordinates, a sample has at most {MAX_COORDINATES}"
+        ))
+        .in_file(&args.file));
+    }
     let mut rng = match args.seed {
         Some(seed) => StdRng::seed_from_u64(seed),
         None => random::rng()?,
@@ -26,7 +33,7 @@ pub(super) fn run(args: &Sample, output: Output) -> Outcome {
     veilsum_learn::files::write(&args.out, &tensors).map_err(|error| tensor_file(&error))?;
     output.show(&Written {
         file: args.out.clone(),
-        coordinates: task.manifest().coordinates(),
+        coordinates,
     });
     Ok(())
 }
@@ -43,6 +50,9 @@ fn sample(task: &Task, rng: &mut StdRng) -> Result<Tensors, Failure> {
     };
     task.manifest().tensors().iter().map(tensor).collect()
 }
+
+/// Most values of a sample, which is made in memory.
+const MAX_COORDINATES: u64 = 1 << 30;
 
 #[derive(Clone, Copy)]
 enum Span {
