@@ -9,8 +9,23 @@ use std::{
 /// Replaces the file at `path` by `bytes`: temporary file, fsync, rename, fsync of the folder. Blocks.
 // spec: [service.durable]
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, |temporary| File::create(temporary))
+}
+
+/// As [`write`], but nobody beside the file's owner can read it, at no time.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, create_private)
+}
+
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    create: impl FnOnce(&Path) -> io::Result<File>,
+) -> io::Result<()> {
     let temporary = temporary(path)?;
-    let written = fill(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = create(&temporary)
+        .and_then(|file| fill(file, bytes))
+        .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // it may not even be there; the first error is the one to tell
         let _ = fs::remove_file(&temporary);
@@ -28,8 +43,32 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn fill(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(PRIVATE)
+        .open(path)?;
+    // one that an earlier process left may have another mode
+    file.set_permissions(fs::Permissions::from_mode(PRIVATE))?;
+    Ok(file)
+}
+
+/// The folder's access list decides elsewhere.
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<File> {
+    File::create(path)
+}
+
+/// Its owner reads and writes, nobody else does either.
+#[cfg(unix)]
+const PRIVATE: u32 = 0o600;
+
+fn fill(mut file: File, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()
 }

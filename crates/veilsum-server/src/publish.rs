@@ -116,7 +116,8 @@ impl Published {
             folder.join(format!("{stem}-sum.bin")),
         );
         fs::create_dir_all(folder)?;
-        durable::write(&sum, packed)?;
+        // spec: [service.publish.private]
+        durable::write_private(&sum, packed)?;
         let mut text = serde_json::to_vec_pretty(&self.file_content(shared))?;
         text.push(b'\n');
         durable::write(&receipt, &text)?;

@@ -36,6 +36,8 @@ pub(crate) enum Incoming {
         sid2: Sid2,
         update: Staged,
     },
+    /// An upload of the session could not be staged some time ago; it may go better now.
+    Unstaged { from: Slot, sid2: Sid2 },
 }
 
 /// The way to one round loop.

@@ -3,13 +3,13 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout_at,
+    time::{sleep, timeout_at},
 };
 use veilsum_proto::{
     fault::FaultKind,
@@ -27,12 +27,13 @@ use crate::{
 /// What a round loop says to an upload's header.
 #[derive(Debug)]
 pub(crate) enum HeaderReply {
-    /// The body may come: so many bytes, by this time.
+    /// The body may come: so many bytes, by this time. Its sender was asked for it again so often.
     Expected {
         task: TaskDigest,
         sid2: Sid2,
         bytes: u64,
         deadline: Instant,
+        asked_again: u32,
     },
     /// The update is there already; the frame says so once more.
     Stored(Bytes),
@@ -128,6 +129,7 @@ pub(crate) async fn take(shared: &Shared, slot: Slot, pending: PendingUpload) {
             sid2,
             bytes,
             deadline,
+            asked_again,
         }) => {
             let body = upload.accept(bytes, Some(deadline));
             let arrival = Arrival {
@@ -137,6 +139,7 @@ pub(crate) async fn take(shared: &Shared, slot: Slot, pending: PendingUpload) {
                 sid2,
                 bytes,
                 deadline,
+                asked_again,
                 mailbox,
             };
             arrival.run(body).await;
@@ -172,6 +175,7 @@ struct Arrival<'a> {
     sid2: Sid2,
     bytes: u64,
     deadline: Instant,
+    asked_again: u32,
     mailbox: Mailbox,
 }
 
@@ -183,7 +187,7 @@ enum Broken {
 
 impl Arrival<'_> {
     async fn run(self, mut body: UploadBody) {
-        let (_begun, mut replaced) = self.shared.in_flight.begin((self.task, self.slot));
+        let (begun, mut replaced) = self.shared.in_flight.begin((self.task, self.slot));
         let staged = tokio::select! {
             _ = replaced.recv() => return body.refuse(StreamCode::Abandoned),
             staged = self.stage(&mut body) => staged,
@@ -206,8 +210,28 @@ impl Arrival<'_> {
                 tracing::warn!(slot = %self.slot, %error, "upload could not be staged");
                 let complaint = Complaint::new(self.slot, error.kind(), error);
                 self.shared.blame(complaint);
+                // others need not wait for the pause that follows
+                drop(begun);
+                self.ask_again().await;
             }
         }
+    }
+
+    /// Lets the round ask for the bytes again after a pause that grows with each time, unless Upload is over by then.
+    // spec: [service.stage.ask-again]
+    async fn ask_again(self) {
+        let Some(pause) = pause(self.asked_again) else {
+            return;
+        };
+        if Instant::now().checked_add(pause) >= Some(self.deadline) {
+            return;
+        }
+        sleep(pause).await;
+        let incoming = Incoming::Unstaged {
+            from: self.slot,
+            sid2: self.sid2,
+        };
+        self.mailbox.send(incoming).await;
     }
 
     // spec: [service.stage.wait] [service.stage.whole]
@@ -242,6 +266,17 @@ fn complain(shared: &Shared, slot: Slot, error: &UploadError) {
     };
     shared.blame(Complaint::new(slot, kind, error));
 }
+
+/// Pause before a member is asked again for an update that could not be staged; `None` when it was asked often enough.
+fn pause(asked_again: u32) -> Option<Duration> {
+    let factor = PAUSE_GROWTH.checked_pow(asked_again)?;
+    (asked_again < MOST_ASKED_AGAIN).then(|| FIRST_PAUSE.saturating_mul(factor))
+}
+
+/// Times that a member is asked again for an update that could not be staged; the last pause is a minute and more.
+const MOST_ASKED_AGAIN: u32 = 5;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const PAUSE_GROWTH: u32 = 4;
 
 /// Bytes read from a stream at once.
 const PIECE: usize = 256 << 10;

@@ -48,6 +48,8 @@ pub(super) struct Attempt {
     answered: BTreeSet<(&'static str, Slot)>,
     /// Members whose update counts, with the frame that says so.
     stored: BTreeMap<Slot, Bytes>,
+    /// How often each member was asked for its update again that could not be staged.
+    asked_again: BTreeMap<Slot, u32>,
     /// Members whose answer was missing when a phase closed.
     vanished: BTreeMap<Slot, PhaseName>,
     /// Connections that were told of the phase as it began.
@@ -66,6 +68,7 @@ impl Attempt {
             shared: None,
             answered: BTreeSet::new(),
             stored: BTreeMap::new(),
+            asked_again: BTreeMap::new(),
             vanished: BTreeMap::new(),
             told: BTreeMap::new(),
             deadline: Instant::now(),
@@ -211,6 +214,7 @@ impl Attempt {
                 Vec::new()
             }
             Incoming::Update { from, sid2, update } => vec![self.take_update(from, sid2, update)],
+            Incoming::Unstaged { from, sid2 } => self.ask_again(from, sid2),
         }
     }
 
@@ -250,6 +254,7 @@ impl Attempt {
                 sid2: header.sid2,
                 bytes: header.limbs.saturating_mul(8),
                 deadline: self.deadline,
+                asked_again: self.asked_again.get(&from).copied().unwrap_or(0),
             },
             Err(fault) => HeaderReply::Refused(Complaint::from(&fault)),
         }
@@ -280,6 +285,18 @@ impl Attempt {
             }
             Err(fault) => Effect::Blame(Complaint::from(&fault)),
         }
+    }
+
+    /// Asks for an update again that could not be staged: its sender may think that it has sent all there was to send.
+    // spec: [service.stage.ask-again]
+    fn ask_again(&mut self, from: Slot, sid2: Sid2) -> Vec<Effect> {
+        let open = Some(sid2) == self.sid2 && self.machine.phase() == PhaseName::Upload;
+        if !open || self.stored.contains_key(&from) {
+            return Vec::new();
+        }
+        let asked = self.asked_again.entry(from).or_default();
+        *asked = asked.saturating_add(1);
+        self.pending(from)
     }
 
     fn remember_silent(&mut self) {

@@ -61,12 +61,15 @@ pub(crate) struct RoundLoop {
     /// Bytes that members sent in the open round.
     received: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
-    /// What the last round ended with, for members that come back.
+    /// What the last attempt ended with, for members that come back before the next one opens.
     farewell: Option<Farewell>,
+    /// What the round before the one at hand ended with, for members that come back while that is open.
+    last_round: Option<Farewell>,
 }
 
 /// The end of a round, for whom it concerns.
 struct Farewell {
+    round: Round,
     notice: Bytes,
     /// The round's context; everybody is concerned without one.
     context: Option<Arc<RoundContext>>,
@@ -75,8 +78,9 @@ struct Farewell {
 }
 
 impl Farewell {
-    fn new(notice: Bytes, context: Option<Arc<RoundContext>>) -> Self {
+    fn new(round: Round, notice: Bytes, context: Option<Arc<RoundContext>>) -> Self {
         Self {
+            round,
             notice,
             context,
             told: BTreeMap::new(),
@@ -117,6 +121,7 @@ impl RoundLoop {
             received,
             stop,
             farewell: None,
+            last_round: None,
         }
     }
 
@@ -126,7 +131,7 @@ impl RoundLoop {
         let (round, attempt) = (interrupted.round, interrupted.attempt);
         let stop = Stop::Abort(Abort::Restarted);
         let notice = abort_notice(self.task, round, attempt, &stop);
-        self.farewell = Some(Farewell::new(notice, None));
+        self.farewell = Some(Farewell::new(round, notice, None));
     }
 
     /// Runs the task's rounds, then `done`, and then tells members that come back how the last one ended, until stopped.
@@ -186,7 +191,7 @@ impl RoundLoop {
                     let retries = stop.may_retry()
                         && attempt.0.saturating_add(1) < self.config.task.max_attempts();
                     self.abort(&context, &stop, retries).await;
-                    if let Stop::Abort(Abort::Shutdown) = stop {
+                    if let Stop::Shutdown { .. } = stop {
                         return RoundEnd::Stopped;
                     }
                     if !retries {
@@ -218,7 +223,11 @@ impl RoundLoop {
         }
         // the arrival that ends the gathering is not answered yet
         self.tell_connected();
-        self.farewell = None;
+        // of an earlier attempt at the same round the next Open says enough
+        let farewell = self.farewell.take();
+        if let Some(last) = farewell.filter(|farewell| farewell.round != context.round) {
+            self.last_round = Some(last);
+        }
         Some(())
     }
 
@@ -252,6 +261,7 @@ impl RoundLoop {
         let published: Published = self.attend(publishing).await;
         self.close_round().await;
         let notice = encoded(&Message::new(published.receipt.clone()));
+        self.last_round = None;
         self.tell(&context, notice);
         self.shared.emit(&published.event(&self.name));
         self.with_hook(move |hook| hook.finished(&published.result()))
@@ -262,6 +272,9 @@ impl RoundLoop {
     async fn abort(&mut self, context: &Arc<RoundContext>, stop: &Stop, retries: bool) {
         let (round, attempt) = (context.round, context.attempt);
         self.close_round().await;
+        if !retries {
+            self.last_round = None;
+        }
         self.tell(context, abort_notice(self.task, round, attempt, stop));
         self.shared
             .emit(&abort_event(&self.name, round, attempt, stop));
@@ -284,13 +297,13 @@ impl RoundLoop {
         }
     }
 
-    /// Tells the round's members now, and those that come back until the next round opens.
+    /// Tells the round's members now, and those that come back until the next round is over.
     fn tell(&mut self, context: &Arc<RoundContext>, notice: Bytes) {
-        self.farewell = Some(Farewell::new(notice, Some(context.clone())));
+        self.farewell = Some(Farewell::new(context.round, notice, Some(context.clone())));
         self.tell_connected();
     }
 
-    /// Tells how the last round ended to every connection that has not heard of it.
+    /// Tells how the last round and the last attempt ended to every connection that has not heard of it.
     // spec: [service.publish.again] [service.restart]
     fn tell_connected(&mut self) {
         for (slot, ticket) in self.shared.directory.connections() {
@@ -354,13 +367,15 @@ impl RoundLoop {
                 tracing::debug!(slot = %from, message = message.body.name(), "too late");
             }
             Incoming::Update { from, .. } => tracing::debug!(slot = %from, "update too late"),
+            Incoming::Unstaged { .. } => {}
         }
     }
 
     fn send_farewell(&mut self, slot: Slot, ticket: Ticket) {
-        let farewell = self.farewell.as_mut();
-        if let Some(notice) = farewell.and_then(|farewell| farewell.due(slot, ticket)) {
-            self.shared.directory.send(slot, notice);
+        for farewell in self.last_round.iter_mut().chain(&mut self.farewell) {
+            if let Some(notice) = farewell.due(slot, ticket) {
+                self.shared.directory.send(slot, notice);
+            }
         }
     }
 }

@@ -28,10 +28,12 @@ pub(super) enum Ended {
 /// Why an attempt ended without a sum.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// The machine or the operator says so.
+    /// The machine says so, or a restart.
     Abort(Abort),
     /// What the attempt fixed could not be made durable, so it was not sent.
     State { phase: PhaseName, error: StoreError },
+    /// The operator stopped the coordinator.
+    Shutdown { phase: PhaseName },
 }
 
 impl Stop {
@@ -39,13 +41,15 @@ impl Stop {
         match self {
             Self::Abort(abort) => abort.kind(),
             Self::State { .. } => "state_not_durable",
+            Self::Shutdown { .. } => Abort::Shutdown.kind(),
         }
     }
 
+    // spec: [service.abort.phase]
     pub(super) fn phase(&self) -> &'static str {
         match self {
             Self::Abort(abort) => abort.phase(),
-            Self::State { phase, .. } => phase.text(),
+            Self::State { phase, .. } | Self::Shutdown { phase } => phase.text(),
         }
     }
 
@@ -55,6 +59,7 @@ impl Stop {
         match self {
             Self::Abort(abort) => abort.may_retry(),
             Self::State { .. } => true,
+            Self::Shutdown { .. } => Abort::Shutdown.may_retry(),
         }
     }
 }
@@ -63,6 +68,7 @@ impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Abort(abort) => abort.fmt(f),
+            Self::Shutdown { .. } => Abort::Shutdown.fmt(f),
             Self::State { error, .. } => {
                 write!(f, "what the attempt fixed is not durable: {error}")
             }
@@ -88,7 +94,8 @@ impl RoundLoop {
             let over;
             (attempt, over) = self.collect(attempt).await;
             if let Over::Stopped = over {
-                return Ended::Aborted(Stop::Abort(Abort::Shutdown));
+                let phase = attempt.machine.phase();
+                return Ended::Aborted(Stop::Shutdown { phase });
             }
             attempt = self.work(attempt, Attempt::close).await;
             match &attempt.machine {
@@ -123,6 +130,8 @@ impl RoundLoop {
             attempt: context.attempt,
             phase: attempt.machine.phase(),
         });
+        // whoever came meanwhile hears of the last round before it is asked for anything in this one
+        self.tell_connected();
         attempt.start(Instant::now());
         self.shared.routes.open(&self.task, attempt.keys());
         let connected = self.shared.directory.connections();
@@ -163,6 +172,12 @@ impl RoundLoop {
     }
 
     async fn take(&mut self, attempt: Attempt, batch: Vec<Incoming>) -> Attempt {
+        // spec: [service.publish.behind]
+        for incoming in &batch {
+            if let Incoming::Connected(slot, ticket) = incoming {
+                self.send_farewell(*slot, *ticket);
+            }
+        }
         self.work(attempt, move |attempt| attempt.take(batch)).await
     }
 

@@ -10,7 +10,7 @@ const DIM: u64 = 50_000;
 const CHILD: &str = "VEILSUM_TEST_SMALL_FILES";
 
 /// Runs [`small_files`] in a process whose files may not grow beyond 32 KiB, which shows as a full disk would.
-// spec: [service.stage.disk-full]
+// spec: [service.stage.disk-full] [service.stage.ask-again]
 #[cfg(unix)]
 #[test]
 fn a_full_disk_costs_one_upload_and_the_sender_may_try_again() {
@@ -72,6 +72,8 @@ async fn small_files() {
     let stored = next(&mut one.1).await;
     assert_eq!(stored.body.name(), "UploadStored");
     one.0.handle(&stored);
+    // member 2 is asked for the same bytes again, without a word of its own
+    while next(&mut two.1).await.body.name() != "ShareSet" {}
     send_upload(&two.1.1, &two.2, &two.3).await.unwrap();
     let _one = tokio::spawn(async move {
         loop {

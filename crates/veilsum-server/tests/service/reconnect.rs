@@ -1,6 +1,9 @@
 //! Members that lose their connection and come back in the middle of a round.
 
-use veilsum_proto::{ids::Round, message::Message};
+use veilsum_proto::{
+    ids::Round,
+    message::{Body, Message},
+};
 
 use crate::support::*;
 
@@ -88,4 +91,42 @@ async fn a_member_that_missed_the_receipt_gets_it_when_it_comes_back() {
         });
     house.result().await;
     back.until(|seen| seen.receipts.len() == 1).await;
+}
+
+/// It was away when the first round ended and when the second one opened.
+// spec: [service.publish.behind]
+#[tokio::test]
+async fn a_member_that_comes_back_in_the_next_round_hears_first_how_the_last_one_ended() {
+    let federation = Federation::new(3);
+    let mut config = task("counts", 10, 1);
+    config.rounds = Some(2);
+    config.gather.members = Some(2);
+    config.deadlines.upload_ms = 3000;
+    let mut house = federation.serve(vec![config]);
+    let _members = [0, 1].map(|slot| {
+        let site = federation.site(slot);
+        // the second round waits in Advertise
+        site.run(house.address, |message| match &message.body {
+            Body::Open(open) if open.round == Round(2) => Act::Ignore,
+            _ => Act::Go,
+        })
+    });
+    let away = federation.site(2).run(house.address, |message: &Message| {
+        match message.body.name() == "ShareSet" {
+            true => Act::VanishMidUpload,
+            false => Act::Go,
+        }
+    });
+    assert_eq!(house.result().await.0, Round(1));
+    house.phase("advertise").await;
+    let mut ends = federation.site(2).connect(house.address).await;
+    let Body::Receipt(receipt) = next(&mut ends).await.body else {
+        panic!("wanted the receipt of the last round first");
+    };
+    assert_eq!(receipt.round, Round(1));
+    let Body::Open(open) = next(&mut ends).await.body else {
+        panic!("wanted the round that is open");
+    };
+    assert_eq!(open.round, Round(2));
+    drop(away);
 }

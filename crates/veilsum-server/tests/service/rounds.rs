@@ -200,7 +200,7 @@ async fn a_signature_after_confirms_deadline_still_makes_the_quorum() {
     assert_eq!(sum, plain_sum(&survivors, Round(1), 10));
 }
 
-// spec: [service.round.grow] [service.publish.file]
+// spec: [service.round.grow] [service.publish.file] [service.publish.private]
 #[tokio::test]
 async fn rounds_follow_each_other_and_each_leaves_receipt_and_sum() {
     let federation = Federation::new(3);
@@ -223,6 +223,12 @@ async fn rounds_follow_each_other_and_each_leaves_receipt_and_sum() {
         let sum = std::fs::read(folder.join(format!("counts-r{round}-sum.bin"))).unwrap();
         use sha2::Digest as _;
         assert_eq!(receipt["sum"], hex::encode(sha2::Sha256::digest(sum)));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let sum = std::fs::metadata(folder.join(format!("counts-r{round}-sum.bin")));
+            assert_eq!(sum.unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
     house.service.finished().await.unwrap();
     members[0].until(|seen| seen.receipts.len() == 3).await;
@@ -411,7 +417,7 @@ async fn a_member_that_comes_after_the_round_gets_receipt_and_sum() {
     assert!(blob.is_whole());
 }
 
-// spec: [service.shutdown]
+// spec: [service.shutdown] [service.abort.phase]
 #[tokio::test]
 async fn a_shutdown_aborts_open_rounds_by_name_and_tells_the_members() {
     let federation = Federation::new(3);
@@ -429,11 +435,12 @@ async fn a_shutdown_aborts_open_rounds_by_name_and_tells_the_members() {
     service.shutdown().await;
     let mut reasons = Vec::new();
     while let Ok(event) = events.try_recv() {
-        if let Event::Abort { reason, .. } = event {
-            reasons.push(reason);
+        if let Event::Abort { reason, phase, .. } = event {
+            reasons.push((reason, phase));
         }
     }
-    assert_eq!(reasons, ["shutdown"]);
+    let wanted = ("shutdown".to_owned(), "advertise".to_owned());
+    assert_eq!(reasons, [wanted]);
     members[0]
         .until(|seen| seen.aborts.iter().any(|abort| abort.reason == b"shutdown"))
         .await;
