@@ -112,6 +112,15 @@ impl CoordinatorFile {
                 let error = format!("`step` is {}, wanted a number above 0", task.step);
                 return Err(Failure::usage(error).in_file(path));
             }
+            if task.rounds == Some(0) {
+                return Err(Failure::usage("`rounds` is 0, wanted at least 1")
+                    .in_file(path)
+                    .hint("leave it out to go on until stopped"));
+            }
+            if let Some(phase) = task.deadlines.zero() {
+                let error = format!("`deadlines.{phase}` is 0, wanted at least 1ms");
+                return Err(Failure::usage(error).in_file(path));
+            }
         }
         Ok(file)
     }
@@ -141,6 +150,22 @@ impl GatherTable {
 }
 
 impl DeadlinesTable {
+    /// A phase that would close before anybody can answer.
+    fn zero(self) -> Option<&'static str> {
+        let phases = [
+            ("advertise", self.advertise),
+            ("share", self.share),
+            ("accept", self.accept),
+            ("upload", self.upload),
+            ("confirm", self.confirm),
+            ("reveal", self.reveal),
+        ];
+        phases
+            .into_iter()
+            .find(|(_, time)| time.is_some_and(|time| time.milliseconds() == 0))
+            .map(|(phase, _)| phase)
+    }
+
     /// As the protocol takes them.
     pub fn deadlines(self) -> Deadlines {
         let default = Deadlines::default();

@@ -100,6 +100,14 @@ fn wrong_values_are_named_with_their_key() {
             example.replace("# step = 1.0", "step = -1.0"),
             ["step", "above 0"],
         ),
+        (
+            example.replace("rounds = 1", "rounds = 0"),
+            ["`rounds` is 0", "until stopped"],
+        ),
+        (
+            example.replace("confirm = \"30s\"", "confirm = \"0s\""),
+            ["`deadlines.confirm` is 0", "at least 1ms"],
+        ),
     ] {
         let (_folder, path) = folder_with("c.toml", &wrong);
         let told = CoordinatorFile::read(&path).unwrap_err().to_string();

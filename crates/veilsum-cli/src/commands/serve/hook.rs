@@ -2,22 +2,46 @@
 
 use super::learner::Learner;
 use super::lines::{Printer, ResultLine, Vanished};
-use crate::exit::Failure;
+use crate::exit::{Failure, Kind, Outcome};
 use bytes::Bytes;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use veilsum_encode::{Encoding, Tensors};
 use veilsum_proto::ids::Round;
 use veilsum_server::{RoundAbort, RoundResult, TaskHook};
 
-/// Writes the results of one task. What cannot be written is told and does not stop the rounds: members have the sum.
+/// Writes the results of one task. What cannot be written is told, counts when the command
+/// ends, and does not stop the rounds: members have the sum.
 pub(super) struct Publisher {
     results: PathBuf,
     learner: Option<Learner>,
     printer: Arc<Printer>,
-    failed: Arc<AtomicU64>,
+    tally: Arc<Tally>,
+}
+
+/// What the command ends with, over all tasks.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// Rounds that ended without a sum.
+    pub(super) failed: AtomicU64,
+    /// The first result that was not written.
+    unwritten: OnceLock<Failure>,
+}
+
+impl Tally {
+    /// Whether all results were written.
+    pub(super) fn written(&self) -> Outcome {
+        match self.unwritten.get() {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(()),
+        }
+    }
+
+    fn unwritten(&self, failure: Failure) {
+        self.unwritten.get_or_init(|| failure);
+    }
 }
 
 impl Publisher {
@@ -25,13 +49,13 @@ impl Publisher {
         results: &Path,
         learner: Option<Learner>,
         printer: Arc<Printer>,
-        failed: Arc<AtomicU64>,
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             results: results.to_owned(),
             learner,
             printer,
-            failed,
+            tally,
         }
     }
 
@@ -46,9 +70,19 @@ impl Publisher {
                     "result of round {} is not written: {error}",
                     result.round
                 ));
+                self.tally.unwritten(self.lost(result.round));
                 None
             }
         }
+    }
+
+    fn lost(&self, round: Round) -> Failure {
+        let folder = self.results.display();
+        Failure::new(
+            Kind::Io,
+            format_args!("{folder}: the result of round {round} is not written"),
+        )
+        .hint("the warnings above say why; members have the sum all the same")
     }
 
     fn learn(&mut self, round: Round, mean: &Tensors) -> Option<PathBuf> {
@@ -57,6 +91,7 @@ impl Publisher {
             Err(failure) => {
                 self.printer
                     .warn(&format_args!("model after round {round}: {failure}"));
+                self.tally.unwritten(failure);
                 None
             }
         }
@@ -76,10 +111,14 @@ impl TaskHook for Publisher {
             Err(failure) => {
                 self.printer
                     .warn(&format_args!("round {}: {failure}", result.round));
+                self.tally.unwritten(failure);
                 (None, None)
             }
         };
         let receipt = self.printer.receipt(result.name, result.round);
+        if receipt.is_none() {
+            self.tally.unwritten(self.lost(result.round));
+        }
         self.printer.result(&ResultLine {
             event: "result",
             task: result.name,
@@ -101,7 +140,7 @@ impl TaskHook for Publisher {
 
     fn aborted(&mut self, abort: &RoundAbort) {
         if !abort.retries {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.tally.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

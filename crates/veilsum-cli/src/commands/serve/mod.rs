@@ -11,12 +11,12 @@ use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use crate::table::rounds;
-use hook::Publisher;
+use hook::{Publisher, Tally};
 use learner::Learner;
 use lines::Printer;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use veilsum_proto::roster::Roster;
 use veilsum_server::{Event, ServerConfig, ServerError, Service, TaskConfig, TaskHook};
 
@@ -37,8 +37,7 @@ struct Setup {
     roster: Arc<Roster>,
     tasks: Vec<(TaskConfig, Box<dyn TaskHook>)>,
     printer: Arc<Printer>,
-    /// Rounds that ended without a sum.
-    failed: Arc<AtomicU64>,
+    tally: Arc<Tally>,
 }
 
 impl Setup {
@@ -48,10 +47,12 @@ impl Setup {
         let roster = Arc::new(files::signed_roster(&file.roster, &authority)?);
         let identity = files::identity(&file.key)?;
         let printer = Arc::new(Printer::new(output));
-        let failed = Arc::new(AtomicU64::new(0));
+        let tally = Arc::new(Tally::default());
         let mut tasks = Vec::new();
         for table in &file.tasks {
             let config = task_config(table)?;
+            gathers(table, &roster).map_err(|failure| failure.in_file(path))?;
+            files::usable_folder(&table.results)?;
             let learner = match &table.model {
                 Some(model) => Some(Learner::start(
                     &config.task,
@@ -61,8 +62,7 @@ impl Setup {
                 )?),
                 None => None,
             };
-            let publisher =
-                Publisher::new(&table.results, learner, printer.clone(), failed.clone());
+            let publisher = Publisher::new(&table.results, learner, printer.clone(), tally.clone());
             tasks.push((config, Box::new(publisher) as Box<dyn TaskHook>));
         }
         Ok(Self {
@@ -71,7 +71,7 @@ impl Setup {
             roster,
             tasks,
             printer,
-            failed,
+            tally,
         })
     }
 }
@@ -87,6 +87,18 @@ fn task_config(table: &TaskTable) -> Result<TaskConfig, Failure> {
     })
 }
 
+/// A round that waits for more members than there are waits to the end of `wait` for nothing.
+fn gathers(table: &TaskTable, roster: &Roster) -> Outcome {
+    match table.gather.gather().members {
+        Some(found) if found > roster.len() => Err(Failure::refused(format_args!(
+            "`gather.members` is {found}, the roster has {} members",
+            roster.len()
+        ))
+        .hint("choose a smaller number, or leave it out")),
+        _ => Ok(()),
+    }
+}
+
 async fn serve(setup: Setup, with_parent: bool) -> Outcome {
     let Setup {
         file,
@@ -94,7 +106,7 @@ async fn serve(setup: Setup, with_parent: bool) -> Outcome {
         roster,
         tasks,
         printer,
-        failed,
+        tally,
     } = setup;
     let mut signals = Signals::listen()?;
     let config = ServerConfig {
@@ -125,7 +137,8 @@ async fn serve(setup: Setup, with_parent: bool) -> Outcome {
     }
     service.shutdown().await;
     printer.finish();
-    match failed.load(Ordering::Relaxed) {
+    tally.written()?;
+    match tally.failed.load(Ordering::Relaxed) {
         failed if failed > 0 && !stopped => Err(Failure::new(
             Kind::Aborted,
             format_args!("{} ended without a sum", rounds(failed)),
