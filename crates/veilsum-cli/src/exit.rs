@@ -86,6 +86,11 @@ impl Failure {
         }
     }
 
+    /// What is wrong, without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says what to do about it.
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
         self.hint = Some(hint.to_string());

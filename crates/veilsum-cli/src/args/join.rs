@@ -26,14 +26,15 @@ pub struct Join {
     /// How much this member counts in the mean, for instance its number of examples
     #[arg(long, value_name = "W", default_value_t = 1)]
     pub weight: u32,
-    /// File to write the result to; {round} stands for the number of the round
+    /// File to write the result to; {round} stands for the number of the round, {task} for the name of the task. A result never
+    /// replaces one of another task in the same run: without {task} it then goes to NAME-TASK.safetensors
     /// [default: beside the update with -mean in its name; result.safetensors or result.npy with --exec]
     #[arg(long, value_name = "FILE")]
     pub result: Option<PathBuf>,
     /// Kind of the files that --exec reads and writes
     #[arg(long, value_name = "KIND", default_value = "safetensors")]
     pub format: Format,
-    /// Rounds to take part in; 0 goes on until stopped
+    /// Rounds to take part in, counted over all tasks; 0 goes on until stopped
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub rounds: u64,
     /// Give up when the coordinator was out of reach for so long, for example 30s [default: never]

@@ -343,14 +343,64 @@ fn updates_that_do_not_fit_the_task_are_refused_before_anything_is_sent() {
     let others = ["bob", "carol"].map(|name| {
         folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
     });
-    let mut join = folder.join("alice", &address, "--update long.npy");
-    Ran::of(&join.output().unwrap()).assert_error(3, "the update does not fit the task");
+    let mut join = folder.join("alice", &address, "--update long.npy --json");
+    let ran = Ran::of(&join.output().unwrap());
+    ran.assert_error(3, "the update does not fit the task");
+    let told = ran.out.matches("\"event\":\"refused\"").count();
+    assert_eq!(told, 1, "{}", ran.out);
     let mut join = folder.command(&format!(
         "join --config member.toml --key alice.key --ledger alice.ledger --coordinator {address} --update alice.npy --weight 2"
     ));
     Ran::of(&join.output().unwrap()).assert_error(3, "weight is 2, the task takes 1 to 1");
     stop(serve);
     drop(others);
+}
+
+#[test]
+fn integers_out_of_range_end_the_member_as_refused() {
+    let folder = Folder::new();
+    folder.configured(&THREE, 1);
+    for (task, range) in [("task.toml", "0..10"), ("other.toml", "1000..2000")] {
+        folder.ok(&format!(
+            "task new {task} --force --corrupt 1 --dropout 0 --tensor update:i64:4 --integer {range}"
+        ));
+    }
+    for name in ["bob", "carol"] {
+        folder.ok(&format!("task sample task.toml --out {name}.npy --force"));
+    }
+    folder.ok("task sample other.toml --out alice.npy --force");
+    let (serve, address) = folder.serve();
+    let others = ["bob", "carol"].map(|name| {
+        folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
+    });
+    let mut join = folder.join("alice", &address, "--update alice.npy");
+    Ran::of(&join.output().unwrap()).assert_error(3, "the update cannot be contributed");
+    stop(serve);
+    drop(others);
+}
+
+#[test]
+fn result_that_the_coordinator_cannot_write_is_no_success() {
+    let folder = Folder::new();
+    folder.configured(&THREE, 1);
+    let (serve, address) = folder.serve();
+    std::fs::remove_dir_all(folder.path("results")).unwrap();
+    folder.write("results", "a file now");
+    let members = THREE.map(|name| {
+        folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
+    });
+    for member in members {
+        let (code, _, err) = member.end();
+        assert_eq!(code, 0, "members have the sum: {err}");
+    }
+    let (code, lines, err) = serve.end();
+    assert_eq!(code, 5, "{err}");
+    assert!(
+        err.contains("error: results: the result of round 1 is not written"),
+        "{err}"
+    );
+    let result = lines.iter().find(|line| line["event"] == "result").unwrap();
+    assert_eq!(result["file"], Value::Null);
 }
 
 #[test]

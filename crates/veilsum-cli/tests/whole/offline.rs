@@ -1,6 +1,6 @@
 //! Commands that need no network, run as a user runs them.
 
-use crate::support::Folder;
+use crate::support::{Folder, Ran};
 
 #[test]
 fn secret_key_is_readable_by_its_owner_only_and_never_printed() {
@@ -351,4 +351,99 @@ fn nothing_has_terminal_codes_when_nobody_watches() {
             "{words}"
         );
     }
+}
+
+#[test]
+fn result_that_cannot_be_printed_is_no_success() {
+    let folder = Folder::new();
+    for words in ["plan --members 12", "plan --members 12 --json", "--help"] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let ran = folder.command(words).stdout(full).output().unwrap();
+        Ran::of(&ran).assert_error(5, "standard output: ");
+    }
+}
+
+#[test]
+fn sample_of_a_task_beyond_every_memory_is_refused() {
+    let folder = Folder::new();
+    folder.ok("task new task.toml --corrupt 0 --dropout 0 --tensor w:f32:99999999999999");
+    folder
+        .run("task sample task.toml --out w.safetensors")
+        .assert_error(
+            3,
+            "the task has 99999999999999 coordinates, a sample has at most 1073741824",
+        );
+}
+
+#[test]
+fn keys_of_other_parties_are_no_members() {
+    let folder = Folder::new();
+    folder.federation(&["alice"]);
+    let kept = folder.read("roster.toml");
+    for party in ["authority", "coordinator"] {
+        let ran = folder.run(&format!(
+            "roster add roster.toml --name bob --key {party}.key"
+        ));
+        ran.assert_error(3, &format!("slot 1 has the {party}'s key"));
+    }
+    assert_eq!(folder.read("roster.toml"), kept);
+    let ran = folder.run("roster sign roster.toml --key alice.pub");
+    assert!(!ran.err.contains("warning"), "{}", ran.err);
+}
+
+#[test]
+fn coordinator_that_could_not_do_its_work_does_not_start() {
+    let folder = Folder::new();
+    folder.configured(&["alice", "bob", "carol"], 1);
+    let good = folder.read("coordinator.toml");
+    folder.write("taken", "a file");
+    for (wrong, code, part) in [
+        (
+            good.replace("results = \"results\"", "results = \"taken\""),
+            5,
+            "taken",
+        ),
+        (
+            good.replace("# members = 3", "members = 4"),
+            3,
+            "`gather.members` is 4, the roster has 3 members",
+        ),
+    ] {
+        folder.write("coordinator.toml", &wrong);
+        folder
+            .run("serve --config coordinator.toml")
+            .assert_error(code, part);
+    }
+}
+
+#[test]
+fn member_that_could_not_do_its_work_does_not_start_and_says_so_in_json() {
+    let folder = Folder::new();
+    folder.configured(&["alice", "bob", "carol"], 1);
+    for (address, words, code, part) in [
+        (
+            "localhost",
+            "",
+            2,
+            "`coordinator` is \"localhost\", wanted HOST:PORT",
+        ),
+        ("127.0.0.1:1", "--result none/mean.npy", 5, "none"),
+        ("127.0.0.1:1", "--result mean.txt", 2, "mean.txt"),
+    ] {
+        let mut join = folder.join("alice", address, &format!("--update alice.npy {words}"));
+        let ran = Ran::of(&join.output().unwrap());
+        ran.assert_error(code, part);
+        assert!(!folder.path("alice.ledger").exists(), "nothing is made yet");
+    }
+    let ran = folder.run(
+        "join --config member.toml --key alice.key --ledger none.ledger --update alice.npy --json",
+    );
+    assert_eq!(ran.code, 3, "{}", ran.err);
+    let line: serde_json::Value = serde_json::from_str(ran.out.trim()).unwrap();
+    assert_eq!(line["event"], "refused");
+    assert_eq!(line["kind"], "refused");
+    assert!(ran.err.contains(line["text"].as_str().unwrap()));
 }

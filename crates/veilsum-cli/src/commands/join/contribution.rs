@@ -7,11 +7,13 @@ use crate::args::join::{Format, Join};
 use crate::commands::task::tensor_file;
 use crate::exit::Failure;
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use veilsum_client::{Contributor, Event, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
 use veilsum_encode::{Encoding, Tensors, Update};
+use veilsum_learn::FileKind;
 use veilsum_proto::ids::{Round, TaskDigest};
 
 /// Reads or makes updates, writes results.
@@ -23,6 +25,8 @@ pub(super) struct Contribution {
     printer: Arc<Printer>,
     /// The round that the member is in, of each task.
     joined: BTreeMap<TaskDigest, RoundInfo>,
+    /// The task whose result a file holds.
+    written: BTreeMap<PathBuf, TaskDigest>,
 }
 
 impl Contribution {
@@ -40,6 +44,7 @@ impl Contribution {
             standing,
             printer,
             joined: BTreeMap::new(),
+            written: BTreeMap::new(),
         }
     }
 
@@ -66,8 +71,29 @@ impl Contribution {
         self.joined.remove(task)
     }
 
-    fn write(&self, info: &RoundInfo, result: &MemberResult) -> Result<PathBuf, Failure> {
-        let path = self.result.path(info.round);
+    /// Where the result goes: not over one of another task.
+    fn place(&mut self, info: &RoundInfo) -> PathBuf {
+        let (task, name) = (info.task.digest(), info.task.name().as_str());
+        let path = self.result.path(name, info.round);
+        let taken = |path: &PathBuf| self.written.get(path).is_some_and(|other| *other != task);
+        let path = match taken(&path) {
+            false => path,
+            true => {
+                let own = with_suffix(&path, name);
+                self.printer.warn(&format_args!(
+                    "{} holds the result of another task; that of {name} goes to {} ({{task}} in --result parts them)",
+                    path.display(),
+                    own.display()
+                ));
+                own
+            }
+        };
+        self.written.insert(path.clone(), task);
+        path
+    }
+
+    fn write(&mut self, info: &RoundInfo, result: &MemberResult) -> Result<PathBuf, Failure> {
+        let path = self.place(info);
         let write = |tensors: &Tensors| {
             veilsum_learn::files::write(&path, tensors).map_err(|error| tensor_file(&error))
         };
@@ -152,7 +178,28 @@ impl Contributor for Contribution {
 pub(super) struct ResultFile(PathBuf);
 
 impl ResultFile {
-    pub(super) fn of(args: &Join) -> Self {
+    /// What the command line asks for, if a file of a known kind can be written there.
+    pub(super) fn of(args: &Join) -> Result<Self, Failure> {
+        let file = Self::named(args);
+        FileKind::of(&file.0).map_err(|fault| {
+            Failure::usage(fault)
+                .in_file(&file.0)
+                .hint("name the result *.safetensors or *.npy")
+        })?;
+        match file.0.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !is_pattern(folder) => {
+                let error = match std::fs::metadata(folder) {
+                    Ok(there) if there.is_dir() => return Ok(file),
+                    Ok(_) => ErrorKind::NotADirectory.into(),
+                    Err(error) => error,
+                };
+                Err(Failure::io(folder, &error).hint("make the folder that --result names"))
+            }
+            _ => Ok(file),
+        }
+    }
+
+    fn named(args: &Join) -> Self {
         Self(match (&args.result, &args.update) {
             (Some(result), _) => result.clone(),
             (None, Some(update)) => beside(update),
@@ -163,9 +210,12 @@ impl ResultFile {
         })
     }
 
-    fn path(&self, round: Round) -> PathBuf {
+    fn path(&self, task: &str, round: Round) -> PathBuf {
         match self.0.to_str() {
-            Some(text) => PathBuf::from(text.replace("{round}", &round.to_string())),
+            Some(text) => PathBuf::from(
+                text.replace("{round}", &round.to_string())
+                    .replace("{task}", task),
+            ),
             None => self.0.clone(),
         }
     }
@@ -173,13 +223,25 @@ impl ResultFile {
 
 /// `alice.npy` becomes `alice-mean.npy`.
 fn beside(update: &Path) -> PathBuf {
-    let mut name = update.file_stem().unwrap_or_default().to_owned();
-    name.push("-mean");
-    if let Some(extension) = update.extension() {
+    with_suffix(update, "mean")
+}
+
+/// `NAME.ext` becomes `NAME-SUFFIX.ext`.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push("-");
+    name.push(suffix);
+    if let Some(extension) = path.extension() {
         name.push(".");
         name.push(extension);
     }
-    update.with_file_name(name)
+    path.with_file_name(name)
+}
+
+/// Whether the path depends on task or round.
+fn is_pattern(path: &Path) -> bool {
+    path.to_str()
+        .is_some_and(|text| text.contains("{round}") || text.contains("{task}"))
 }
 
 fn flow(over: bool) -> ControlFlow<()> {
@@ -206,8 +268,15 @@ mod tests {
             beside(Path::new("a/alice.npy")),
             Path::new("a/alice-mean.npy")
         );
-        let numbered = ResultFile(PathBuf::from("r{round}.safetensors"));
-        assert_eq!(numbered.path(Round(7)), Path::new("r7.safetensors"));
+        let numbered = ResultFile(PathBuf::from("{task}/r{round}.safetensors"));
+        assert_eq!(
+            numbered.path("digits", Round(7)),
+            Path::new("digits/r7.safetensors")
+        );
+        assert_eq!(
+            with_suffix(Path::new("a/result.npy"), "digits"),
+            Path::new("a/result-digits.npy")
+        );
     }
 
     #[test]

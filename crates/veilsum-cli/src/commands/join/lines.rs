@@ -1,14 +1,17 @@
 //! What a member prints: one line an event.
 
+use crate::exit::{Failure, Kind};
 use crate::output::Output;
 use crate::progress::Progress;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use veilsum_client::Event;
 
 /// Prints events. None of them holds a value of the update.
 pub(super) struct Printer {
     output: Output,
     progress: Progress,
+    refused: AtomicBool,
 }
 
 impl Printer {
@@ -16,6 +19,7 @@ impl Printer {
         Self {
             output,
             progress: Progress::new(output),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -42,8 +46,32 @@ impl Printer {
                     .doing(format!("{task} round {round}: {phase}"));
                 self.line(event);
             }
+            Event::Refused { .. } => {
+                self.refused.store(true, Ordering::Relaxed);
+                self.line(event);
+            }
             _ => self.line(event),
         }
+    }
+
+    /// Prints the line that a script waits for if the command ends with a refusal that no line told of.
+    pub(super) fn ended(&self, failure: &Failure) {
+        let kind = match failure.kind {
+            Kind::Usage => "usage",
+            Kind::Refused => "refused",
+            _ => return,
+        };
+        if self.output.is_json() && !self.refused.load(Ordering::Relaxed) {
+            self.progress.print_json(&Event::Refused {
+                kind: kind.to_owned(),
+                text: failure.message().to_owned(),
+            });
+        }
+    }
+
+    /// Tells something beside the events.
+    pub(super) fn warn(&self, text: &impl fmt::Display) {
+        self.progress.warn(text);
     }
 
     /// Prints a result that is written.

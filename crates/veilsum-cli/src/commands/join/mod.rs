@@ -35,6 +35,12 @@ pub fn run(args: &Join, output: Output) -> Outcome {
     let Some(path) = args.config.as_deref().filter(|_| !args.print_policy) else {
         return print_policy(args.authority.as_deref());
     };
+    let printer = Arc::new(Printer::new(output));
+    member_of(args, path, &printer).inspect_err(|failure| printer.ended(failure))
+}
+
+/// Everything up to the end of the last round.
+fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     // held here, not by a thread that the process may end without: it holds plain updates while a program makes them
     let folder = args
         .exec
@@ -42,9 +48,10 @@ pub fn run(args: &Join, output: Output) -> Outcome {
         .map(|_| files::private_folder("veilsum-join-"));
     let folder = folder.transpose()?;
     let source = Source::of(args, folder.as_ref().map(TempDir::path))?;
+    let result = ResultFile::of(args)?;
     let (config, ledger) = member(args, path)?;
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
-    runtime::start()?.block_on(join(args, client, source, output))
+    runtime::start()?.block_on(join(args, client, source, result, printer))
 }
 
 fn print_policy(authority: Option<&str>) -> Outcome {
@@ -62,6 +69,7 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failur
     let roster = files::signed_roster(&file.roster, &policy.authority)?;
     let identity = files::identity(args.key.as_ref().unwrap_or(&file.key))?;
     let coordinator = args.coordinator.clone().unwrap_or(file.coordinator);
+    has_port(&coordinator)?;
     let mut config = MemberConfig::new(coordinator, Arc::new(identity), Arc::new(roster), policy);
     config.limits = file.limits.limits();
     config.backoff = file.reconnect.backoff();
@@ -80,6 +88,21 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failur
     Ok((config, ledger.map_err(|error| ledger_error(&error))?))
 }
 
+/// Refuses an address that no connection can be made to, before tries without end.
+fn has_port(coordinator: &str) -> Result<(), Failure> {
+    let parts = coordinator.rsplit_once(':').filter(|(host, port)| {
+        let whole = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+        !host.is_empty() && whole && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    match parts {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(format_args!(
+            "`coordinator` is {coordinator:?}, wanted HOST:PORT"
+        ))
+        .hint("name the port that the coordinator listens on, as in 127.0.0.1:7400 or [::1]:7400")),
+    }
+}
+
 fn policy(path: &Path) -> Result<Policy, Failure> {
     let text = files::read_text(path).map_err(|failure| {
         failure.hint("veilsum join --print-policy --authority authority.pub > policy.toml")
@@ -91,12 +114,16 @@ fn policy(path: &Path) -> Result<Policy, Failure> {
     })
 }
 
-async fn join(args: &Join, mut client: Client, source: Source, output: Output) -> Outcome {
+async fn join(
+    args: &Join,
+    mut client: Client,
+    source: Source,
+    result: ResultFile,
+    printer: &Arc<Printer>,
+) -> Outcome {
     let mut signals = Signals::listen()?;
     let (handle, stop) = stop_pair();
-    let standing = Arc::new(Standing::new(handle, args.rounds));
-    let printer = Arc::new(Printer::new(output));
-    let result = ResultFile::of(args);
+    let standing = Arc::new(Standing::new(handle, args.rounds, args.update.is_some()));
     let contribution = Contribution::new(
         source,
         args.weight,

@@ -11,6 +11,8 @@ pub(super) struct Standing {
     stop: StopHandle,
     /// Rounds to take part in; 0 until stopped.
     wanted: u64,
+    /// Whether every round gets the same file.
+    one_update: bool,
     state: Mutex<State>,
 }
 
@@ -24,7 +26,7 @@ struct State {
 }
 
 impl Standing {
-    pub(super) fn new(stop: StopHandle, wanted: u64) -> Self {
+    pub(super) fn new(stop: StopHandle, wanted: u64, one_update: bool) -> Self {
         let state = State {
             with_sum: 0,
             without_sum: 0,
@@ -35,6 +37,7 @@ impl Standing {
         Self {
             stop,
             wanted,
+            one_update,
             state: Mutex::new(state),
         }
     }
@@ -49,6 +52,15 @@ impl Standing {
                 state.last_reason.clone_from(reason);
             }
             // the same file would meet the same answer in every round
+            Event::Refused { kind, text }
+                if self.one_update && OF_UPDATE.contains(&kind.as_str()) =>
+            {
+                drop(state);
+                self.fail(
+                    Failure::refused(format_args!("the update cannot be contributed: {text}"))
+                        .hint("`veilsum task show TASK` says what the task takes"),
+                );
+            }
             Event::Refused { kind, text } if kind == "update_used" => {
                 drop(state);
                 self.fail(Failure::refused(text).hint(
@@ -142,3 +154,6 @@ impl Standing {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Refusals that an update brings on itself; nothing of it was sent.
+const OF_UPDATE: [&str; 4] = ["contributor", "encode", "update", "weight"];
