@@ -22,7 +22,8 @@ pub struct Demo {
     /// Rounds of training
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub rounds: u64,
-    /// Kill members in Advertise, Share, Upload, in the middle of an upload, in Confirm and in Reveal
+    /// Kill members in Advertise, Share, Upload, in the middle of an upload, in Confirm and in Reveal: one a round in this order,
+    /// from round 2 on. 7 rounds see them all, 9 also several in one round; fewer see two a round where so many may vanish
     #[arg(long)]
     pub vanish: bool,
     /// Seed of the training run: the split of the data, the order of the batches

@@ -46,7 +46,15 @@ fn init(args: &Init, output: Output) -> Outcome {
 fn add(args: &Add, output: Output) -> Outcome {
     let key = files::public_key(&args.key)?;
     edit(&args.file, output, |draft| {
-        draft.add(args.name.clone(), key).map(|_| ())
+        let slot = draft.add(args.name.clone(), key)?;
+        // the signature would be refused; it is told at once
+        if key == draft.authority() {
+            return Err(RosterError::AuthorityIsMember { slot });
+        }
+        if key == draft.coordinator() {
+            return Err(RosterError::CoordinatorIsMember { slot });
+        }
+        Ok(())
     })
 }
 

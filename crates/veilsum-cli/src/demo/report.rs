@@ -3,7 +3,7 @@
 use super::check::Reference;
 use super::federation::Federation;
 use super::round::{Judged, Vanished};
-use super::script::Script;
+use super::script::{Point, Script};
 use crate::exit::{Failure, Kind, Outcome};
 use crate::output::{self, Output};
 use crate::progress::Progress;
@@ -234,10 +234,16 @@ fn summary(report: &Report) -> String {
     if !vanished.is_empty() {
         let _ = writeln!(
             text,
-            "Members vanished {} times ({}) and came back for the next round.\n\
-             Whoever vanished after its upload is in the sum all the same: the others hold the shares to take its mask off.",
+            "Members vanished {} times ({}) and came back for the next round.",
             vanished.len(),
             points.join(", ")
+        );
+    }
+    let uploaded = |vanished: &&Vanished| matches!(vanished.phase, Point::Confirm | Point::Reveal);
+    if vanished.iter().any(uploaded) {
+        let _ = writeln!(
+            text,
+            "Whoever vanished after its upload is in the sum all the same: the others hold the shares to take its mask off."
         );
     }
     let _ = write!(
