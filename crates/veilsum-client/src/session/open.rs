@@ -22,6 +22,7 @@ impl Session {
             Err(error) => return self.refuse(error.into()),
         };
         let key = (task.digest(), open.round);
+        self.supersede(key).await?;
         if let Some(round) = self.rounds.get(&key) {
             if round.open.attempt == open.attempt {
                 return self.opened_again(key, &open).await;
@@ -42,6 +43,28 @@ impl Session {
             Ok(member) => self.join(key, open, member).await,
             Err(refusal) => self.refuse(refusal),
         }
+    }
+
+    /// Ends what is open of earlier rounds of the task: their coordinator has gone on, and says no more of them.
+    // spec: [round.superseded]
+    async fn supersede(&mut self, (task, next): RoundKey) -> Result<(), ClientError> {
+        let rounds = self.rounds.iter();
+        let earlier = rounds
+            .filter(|(key, round)| key.0 == task && key.1 < next && round.is_open())
+            .map(|(key, round)| (*key, round.has_begun()));
+        for (key, begun) in earlier.collect::<Vec<_>>() {
+            // of a round that never began the contributor knows nothing, or has said itself that it has no update
+            if begun {
+                let text = format!(
+                    "the coordinator opened round {next}, this member was not in the result of round {}",
+                    key.1
+                );
+                self.end(key, "superseded", text).await?;
+            }
+            // a receipt that still comes is of a round this member has no part in
+            self.rounds.remove(&key);
+        }
+        Ok(())
     }
 
     /// The same invitation again: the coordinator has not got the advert, or asks what has become of it.
@@ -91,7 +114,7 @@ impl Session {
         self.advance(key).await
     }
 
-    /// Earlier rounds of the task that are over or never began.
+    /// Earlier rounds of the task that are over.
     fn forget_before(&mut self, (task, round): RoundKey) {
         let earlier = |key: &RoundKey| key.0 == task && key.1 < round;
         self.rounds

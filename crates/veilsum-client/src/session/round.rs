@@ -143,11 +143,18 @@ impl RoundState {
         matches!(self.outcome, Outcome::Open)
     }
 
-    /// Whether a later round of the task may make this state forgotten: it is over, or never began.
+    /// Whether the contributor has an update for the round, or is at work on it.
+    pub(super) fn has_begun(&self) -> bool {
+        match self.local {
+            Local::Working | Local::Ready(_) => true,
+            Local::Wanted | Local::Gone => self.advert.is_some(),
+        }
+    }
+
+    /// Whether a later round of the task may make this state forgotten: it is over.
     pub(super) fn is_forgettable(&self) -> bool {
         match self.outcome {
-            Outcome::Open => self.advert.is_none(),
-            Outcome::Wanted(_) | Outcome::Fetching => false,
+            Outcome::Open | Outcome::Wanted(_) | Outcome::Fetching => false,
             Outcome::Aborted | Outcome::Done => true,
         }
     }

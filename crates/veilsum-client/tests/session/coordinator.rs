@@ -205,6 +205,14 @@ impl House {
         state.broadcast();
     }
 
+    /// Sends a message to everybody, whatever is due.
+    pub fn tell(&self, message: Message) {
+        let state = self.inner.lock();
+        for peer in state.peers.values() {
+            peer.try_send(message.encode().into()).unwrap();
+        }
+    }
+
     pub fn phase(&self) -> Option<PhaseName> {
         self.inner.lock().machine.as_ref().map(Coordinator::phase)
     }

@@ -2,9 +2,12 @@
 
 use veilsum_client::{Event, rounding_rng};
 use veilsum_encode::{Tensor, TensorData, Update, Weight, contribute};
-use veilsum_proto::ids::{Attempt, Round, Slot};
+use veilsum_proto::bitmap::Bitmap;
+use veilsum_proto::identity::Signature;
+use veilsum_proto::ids::{Attempt, Hash, Round, Sid, Sid2, Slot};
+use veilsum_proto::message::{Message, Receipt};
 
-use crate::coordinator::{COORDINATES, House, roster, task, until};
+use crate::coordinator::{COORDINATES, House, identity, roster, task, until};
 use crate::member::{Ended, Setup};
 
 /// The weighted sum that members 1, 2 and 3 should give, from their integers made again.
@@ -194,6 +197,79 @@ async fn an_earlier_attempt_gives_way_without_an_abort() {
             "{first:?}"
         );
     }
+}
+
+/// As a member that was suspended after Upload: the coordinator went on without it and tells it nothing but the next Open.
+// spec: [round.superseded]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
+    let house = House::open(roster(1));
+    house.round(0, 0, None);
+    let early = [1, 2].map(|seed| Setup::new(&house, seed).run());
+    until("two adverts", || house.sent().len() == 2).await;
+    house.round(1, 0, None);
+    until("the end of the earlier round", || {
+        let mut logs = early.iter().map(|member| member.log.lock().unwrap());
+        logs.all(|log| log.aborts.len() == 1)
+    })
+    .await;
+    let receipt = Receipt {
+        task: task().digest(),
+        round: Round(0),
+        attempt: Attempt(0),
+        sid: Sid([1; 32]),
+        sid2: Sid2([2; 32]),
+        survivors: Bitmap::of(3, [Slot(1), Slot(2)]),
+        sum: Hash([3; 32]),
+        signature: Signature([0; 64]),
+    };
+    house.tell(Message::new(receipt.signed(&identity(0))));
+    let late = Setup::new(&house, 3).run();
+    for member in early {
+        let (outcome, ended) = member.end().await;
+        outcome.unwrap();
+        check_result(&ended, 1, 0);
+        assert_eq!(ended.refusals(), []);
+        assert_eq!((ended.log.results.len(), ended.log.aborts.len()), (1, 1));
+        let abort = &ended.log.aborts[0];
+        assert_eq!((abort.round, abort.attempt), (Round(0), Attempt(0)));
+        assert_eq!(
+            (abort.reason.as_str(), abort.phase),
+            ("superseded", "advertise")
+        );
+        assert_eq!(
+            abort.text,
+            "the coordinator opened round 1, this member was not in the result of round 0"
+        );
+        let told = |event: &Event| {
+            matches!(
+                event,
+                Event::Abort {
+                    round: Round(0),
+                    ..
+                }
+            )
+        };
+        let joined = |event: &Event| {
+            matches!(
+                event,
+                Event::Phase {
+                    round: Round(1),
+                    ..
+                }
+            )
+        };
+        let events = &ended.log.events;
+        assert!(events.iter().position(told) < events.iter().position(joined));
+        let ledger = std::fs::read_to_string(ended.folder.path().join("ledger")).unwrap();
+        let acts = ledger.lines().skip(1).map(|line| {
+            let line = serde_json::from_str::<serde_json::Value>(line).unwrap();
+            line["entry"]["act"].as_str().unwrap().to_owned()
+        });
+        let first = acts.take(3).collect::<Vec<_>>();
+        assert_eq!(first, ["advert", "closed", "advert"]);
+    }
+    late.end().await.0.unwrap();
 }
 
 // spec: [upload.saturated]
