@@ -25,7 +25,9 @@ impl Site {
     pub fn new(federation: &Federation, house: &House, slot: Slot, inputs: Inputs) -> Self {
         let roster = federation.roster().clone();
         let identity = federation.identity(slot);
-        let policy = Policy::new(roster.authority());
+        let mut policy = Policy::new(roster.authority());
+        // the tests' tasks say themselves how many corrupt members they reckon with
+        policy.min_corrupt = Some(1);
         let mut config = MemberConfig::new(house.address.to_string(), identity, roster, policy);
         config.backoff = Backoff {
             first: Duration::from_millis(100),

@@ -44,7 +44,9 @@ impl Floors {
     pub fn check(&self, context: &RoundContext) -> Result<(), Refusal> {
         let parameters = &context.parameters;
         at_least("floor of the task", parameters.f, self.survivors)?;
-        at_least("corrupt members tolerated", parameters.c, self.corrupt)?;
+        // Of the whole roster: a cohort's own count follows from it.
+        let corrupt = context.task.spec().corrupt.floor_of(context.slots());
+        at_least("corrupt members tolerated", corrupt, self.corrupt)?;
         if self.noise_required && parameters.tolerated.is_none() {
             return Err(Refusal::Policy {
                 what: "differential privacy",
