@@ -294,9 +294,24 @@ impl RoundContext {
     /// [`SetError::TooFewSigners`].
     // spec: [upload.quorum]
     pub fn check_signers(&self, survivors: &Bitmap) -> Result<(), SetError> {
-        let signers = self.graph.electorate().iter().filter(|slot| survivors.contains(**slot));
-        let (got, want) = (u32::try_from(signers.count()).unwrap_or(u32::MAX), self.parameters.q);
-        if got < want { Err(SetError::TooFewSigners { set: SURVIVORS, got, want }) } else { Ok(()) }
+        let signers = self
+            .graph
+            .electorate()
+            .iter()
+            .filter(|slot| survivors.contains(**slot));
+        let (got, want) = (
+            u32::try_from(signers.count()).unwrap_or(u32::MAX),
+            self.parameters.q,
+        );
+        if got < want {
+            Err(SetError::TooFewSigners {
+                set: SURVIVORS,
+                got,
+                want,
+            })
+        } else {
+            Ok(())
+        }
     }
 
     fn check_floor(&self, set: &'static str, slots: &Bitmap) -> Result<(), SetError> {

@@ -83,7 +83,8 @@ pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>)
     for slot in reveal.survivors.bitmap().iter() {
         let own = self_mask(&reveal, &seeds, slot);
         let Some((own, pairs)) = own.zip(pair_masks(&reveal, &seeds, slot, faults)) else {
-            let reason = format!("a mask of slot {slot} cannot be rebuilt from what was advertised");
+            let reason =
+                format!("a mask of slot {slot} cannot be rebuilt from what was advertised");
             return Coordinator::Aborted(Abort::SumOutOfRange { reason });
         };
         masks.push(own);
@@ -132,7 +133,11 @@ fn pair_masks(
     };
     if let Some(revealed) = reveal.revealed.get(&slot) {
         let masks = revealed.pair_seeds.iter();
-        return Some(masks.map(|(dropped, seed)| unmask(*dropped, seed)).collect());
+        return Some(
+            masks
+                .map(|(dropped, seed)| unmask(*dropped, seed))
+                .collect(),
+        );
     }
     let dropped = reveal.dropped_peers(slot).into_iter();
     let masks = dropped.map(|dropped| {

@@ -407,7 +407,10 @@ impl Member {
             Phase::Revealing(_) => true,
             // Before its advert a member has no part in the attempt, and fetches no sum of it.
             Phase::Invited => {
-                return Err(Refusal::WrongPhase { got: "Receipt", phase: self.phase.name() });
+                return Err(Refusal::WrongPhase {
+                    got: "Receipt",
+                    phase: self.phase.name(),
+                });
             }
             _ => false,
         };
