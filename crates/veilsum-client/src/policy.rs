@@ -24,8 +24,8 @@ pub struct Policy {
     pub authority: PublicKey,
     /// Smallest survivor set, at least 2.
     pub min_survivors: u32,
-    /// Corrupt members assumed at least.
-    pub min_corrupt: u32,
+    /// Corrupt members of the roster assumed at least; without a number the larger of 1 and a tenth of the roster.
+    pub min_corrupt: Option<u32>,
     /// Encodings joined.
     pub encodings: BTreeSet<EncodingKind>,
     /// Least clip of a float task, whichever norm it is of.
@@ -130,7 +130,7 @@ impl Policy {
         Self {
             authority,
             min_survivors: 3,
-            min_corrupt: 1,
+            min_corrupt: None,
             encodings: [EncodingKind::Float, EncodingKind::Integer].into(),
             min_clip: None,
             max_clip: None,
@@ -170,11 +170,19 @@ impl Policy {
         EXAMPLE
     }
 
-    /// The part of the terms that the member machine enforces.
-    pub fn floors(&self) -> Floors {
+    /// The part of the terms that the member machine enforces under a roster of so many slots.
+    ///
+    /// # Security
+    ///
+    /// The coordinator chooses the task. A task that reckons with too few corrupt members has too low a threshold, so the
+    /// floor grows with the roster unless the site sets one.
+    // spec: [policy.corrupt]
+    pub fn floors(&self, roster_slots: u32) -> Floors {
         Floors {
             survivors: self.min_survivors,
-            corrupt: self.min_corrupt,
+            corrupt: self
+                .min_corrupt
+                .unwrap_or_else(|| (roster_slots / 10).max(1)),
             noise_required: self.dp_required,
             retry: self.retry == Retry::UntilSigned,
             reuse_update: self.reuse_update,
@@ -357,7 +365,7 @@ impl PolicyFile {
         Policy {
             authority: self.authority,
             min_survivors: self.min_survivors.unwrap_or(default.min_survivors),
-            min_corrupt: self.min_corrupt.unwrap_or(default.min_corrupt),
+            min_corrupt: self.min_corrupt,
             encodings: self.encodings.unwrap_or(default.encodings),
             min_clip: self.min_clip,
             max_clip: self.max_clip,
@@ -395,8 +403,9 @@ authority = "0000000000000000000000000000000000000000000000000000000000000000"
 # Smallest number of members whose sum this site's update may be in. At least 2.
 min_survivors = 3
 
-# How many other members may work together with the coordinator: a task must withstand at least so many.
-min_corrupt = 1
+# How many other members may work together with the coordinator: a task must withstand at least so many of the roster.
+# Left out, it is the larger of 1 and a tenth of the roster.
+# min_corrupt = 1
 
 # Encodings that are joined.
 encodings = ["float", "integer"]

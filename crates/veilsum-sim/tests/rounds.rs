@@ -67,13 +67,28 @@ fn survivors_without_a_quorum_among_them_are_not_asked_to_sign() {
     let mut spec = Federation::integer_task(5, 16, Amount::Count(1), Amount::Count(3)).unwrap();
     spec.floor = Some(3);
     let task = federation.task(spec).unwrap();
-    let inputs = Formula { seed: 3, coordinates: 5, bits: 16 };
+    let inputs = Formula {
+        seed: 3,
+        coordinates: 5,
+        bits: 16,
+    };
     let script = Script::of((0..5).map(|slot| (Slot(slot), Vanish::Upload)));
-    let options = RunOptions { script, ..RunOptions::default() };
-    let report = federation.run(&task, &inputs, &options, &mut Honest).unwrap();
+    let options = RunOptions {
+        script,
+        ..RunOptions::default()
+    };
+    let report = federation
+        .run(&task, &inputs, &options, &mut Honest)
+        .unwrap();
     let abort = report.abort.unwrap();
     assert_eq!((report.parameters.q, report.parameters.f), (6, 3));
-    assert_eq!(abort.to_string(), "upload: 5 of the survivor set may sign, the quorum is 6");
+    assert_eq!(
+        abort.to_string(),
+        "upload: 5 of the survivor set may sign, the quorum is 6"
+    );
     assert!(abort.may_retry(), "nobody has signed");
-    assert_eq!(report.attempt, 2, "so the round was tried as often as the task allows");
+    assert_eq!(
+        report.attempt, 2,
+        "so the round was tried as often as the task allows"
+    );
 }

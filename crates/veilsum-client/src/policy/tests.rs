@@ -107,8 +107,19 @@ fn floors_are_those_of_the_file() {
         reuse_update: true,
         longest_attempt: Duration::from_secs(60),
     };
-    assert_eq!(policy(text).unwrap().floors(), wanted);
-    assert!(policy("").unwrap().floors().retry);
+    assert_eq!(policy(text).unwrap().floors(100), wanted);
+    assert!(policy("").unwrap().floors(100).retry);
+}
+
+// spec: [policy.corrupt]
+#[test]
+fn corrupt_members_assumed_grow_with_the_roster_unless_the_site_sets_them() {
+    let corrupt = |text: &str, slots| policy(text).unwrap().floors(slots).corrupt;
+    assert_eq!(
+        [3, 19, 20, 1000].map(|slots| corrupt("", slots)),
+        [1, 1, 2, 100]
+    );
+    assert_eq!(corrupt("min_corrupt = 5\n", 1000), 5);
 }
 
 // spec: [policy.task]

@@ -144,6 +144,9 @@ impl Session {
             true => Outcome::Done,
             false => Outcome::Wanted(receipted),
         };
+        if given_up {
+            return self.advance_after(key).await;
+        }
         if self.goes_on(&next, line) {
             self.fetch_sum(key);
         }

@@ -133,6 +133,10 @@ impl Session {
     /// The next thing on the way to the advert: the model, then the update, then the advert itself.
     // spec: [join.order]
     pub(super) async fn advance(&mut self, key: RoundKey) -> Result<(), ClientError> {
+        // spec: [join.after-result]
+        if self.owes_result_before(key) {
+            return Ok(());
+        }
         let Some(round) = self.rounds.get_mut(&key).filter(|round| round.is_open()) else {
             return Ok(());
         };
@@ -239,7 +243,7 @@ fn judge(
         open,
         config.roster.clone(),
         config.identity.clone(),
-        config.policy.floors(),
+        config.policy.floors(config.roster.len()),
         ledger,
     )?;
     Ok(member.with_threads(config.threads))

@@ -10,7 +10,7 @@ use veilsum_proto::session::RoundContext;
 use veilsum_quic::PartialBlob;
 
 use super::Session;
-use super::round::{Local, Model, Outcome, Receipted, RoundKey};
+use super::round::{Local, Model, Outcome, Receipted, RoundKey, RoundState};
 use super::step::blocking;
 use super::workbench::Job;
 use crate::{ClientError, Event, MemberResult};
@@ -62,12 +62,36 @@ impl Session {
             move || decode(&context, receipted)
         });
         match decoded.await? {
-            Ok(result) => self.publish(&context, result),
-            Err(error) => {
-                self.watcher.refused("sum_undecodable", &error);
-                Ok(())
-            }
+            Ok(result) => self.publish(&context, result)?,
+            Err(error) => self.watcher.refused("sum_undecodable", &error),
         }
+        self.advance_after(key).await
+    }
+
+    /// Whether the contributor still waits for the result of an earlier round of the same task: a later one is joined only
+    /// once it has that, since its update may rest on it.
+    pub(super) fn owes_result_before(&self, (task, round): RoundKey) -> bool {
+        let owes =
+            |state: &RoundState| matches!(state.outcome, Outcome::Wanted(_) | Outcome::Fetching);
+        self.rounds
+            .iter()
+            .any(|(key, state)| key.0 == task && key.1 < round && owes(state))
+    }
+
+    /// Takes up the later rounds of the task that waited for this one's result.
+    // spec: [join.after-result]
+    pub(super) async fn advance_after(
+        &mut self,
+        (task, round): RoundKey,
+    ) -> Result<(), ClientError> {
+        let later = self
+            .rounds
+            .keys()
+            .filter(|key| key.0 == task && key.1 > round);
+        for key in later.copied().collect::<Vec<_>>() {
+            self.advance(key).await?;
+        }
+        Ok(())
     }
 
     fn publish(&self, context: &RoundContext, result: MemberResult) -> Result<(), ClientError> {

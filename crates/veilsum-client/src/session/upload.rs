@@ -169,7 +169,7 @@ impl Session {
         };
         upload.tries = upload.tries.saturating_add(1);
         let again = again && upload.tries < MOST_TRIES;
-        self.watcher.refused("upload_stopped", error);
+        self.watcher.refused("upload_stopped", &stopped(error));
         if again {
             self.stream(streamed.key);
         }
@@ -272,6 +272,16 @@ impl Stream {
     }
 }
 
+/// Why a stream was stopped, in words. The code of a failure of the coordinator's own says nothing; its notice does.
+fn stopped(error: &WriteError) -> String {
+    match error {
+        WriteError::Stopped(StreamCode::Internal) => {
+            format!("{error}; the fault notice of the coordinator says why")
+        }
+        error => error.to_string(),
+    }
+}
+
 fn bytes_of(limbs: usize) -> u64 {
     u64::try_from(limbs).unwrap_or(u64::MAX).saturating_mul(8)
 }
@@ -287,3 +297,19 @@ const MOST_REPORTS: u64 = 32;
 
 /// Streams of one masked update that the coordinator may stop before it is given up.
 const MOST_TRIES: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_stopped_by_a_failure_of_the_coordinator_points_to_its_notice() {
+        let text = stopped(&WriteError::Stopped(StreamCode::Internal));
+        assert!(
+            text.ends_with("; the fault notice of the coordinator says why"),
+            "{text}"
+        );
+        let slow = WriteError::Stopped(StreamCode::TooSlow);
+        assert_eq!(stopped(&slow), slow.to_string());
+    }
+}

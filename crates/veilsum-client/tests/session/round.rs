@@ -3,6 +3,7 @@
 use veilsum_client::{Event, rounding_rng};
 use veilsum_encode::{Tensor, TensorData, Update, Weight, contribute};
 use veilsum_proto::bitmap::Bitmap;
+use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::identity::Signature;
 use veilsum_proto::ids::{Attempt, Hash, Round, Sid, Sid2, Slot};
 use veilsum_proto::message::{Message, Receipt};
@@ -126,6 +127,38 @@ async fn rounds_follow_each_other_over_one_connection() {
         check_result(&ended, 2, 0);
     }
     assert_eq!(house.connections(), 3);
+}
+
+// spec: [join.after-result]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_later_round_is_joined_only_after_the_result_of_the_earlier_one() {
+    let house = House::open(roster(1));
+    let members = [1, 2, 3].map(|seed| {
+        let mut setup = Setup::new(&house, seed);
+        setup.rounds = 2;
+        setup.run()
+    });
+    house.round(0, 0, None);
+    until("the sum", || house.phase() == Some(PhaseName::Finished)).await;
+    house.round(1, 0, None);
+    for member in members {
+        let (outcome, ended) = member.end().await;
+        outcome.unwrap();
+        let order = ended.log.events.iter().filter_map(|event| match event {
+            Event::Phase { round, phase, .. } if *phase == "advertise" => {
+                Some(("advertise", round.0))
+            }
+            Event::Result { round, .. } => Some(("result", round.0)),
+            _ => None,
+        });
+        let wanted = [
+            ("advertise", 0),
+            ("result", 0),
+            ("advertise", 1),
+            ("result", 1),
+        ];
+        assert_eq!(order.collect::<Vec<_>>(), wanted);
+    }
 }
 
 // spec: [attempt.erase] [attempt.same-update]
