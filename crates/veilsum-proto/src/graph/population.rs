@@ -22,7 +22,7 @@ enum Kind {
 ///
 /// # Security
 ///
-/// Its size comes from the task, never from the coordinator, and the parameters of such a round from
+/// Its size comes from the task, which a site's policy judges and can pin by digest; the parameters of such a round from
 /// [`Demand::for_cohort`](crate::parameters::Demand::for_cohort).
 // spec: [graph.cohort]
 pub fn cohort(
