@@ -9,8 +9,12 @@ use crate::session::{RoundContext, SetError};
 /// Survivors with a certificate that was checked. There is no other way to get one.
 ///
 /// ```compile_fail
+/// use veilsum_proto::{certificate::Survivors, message::SurvivorSet};
+///
 /// // Survivors cannot be made up: no field is public, and only a checked certificate gives one.
-/// let survivors = veilsum_proto::certificate::Survivors { set: todo!() };
+/// fn forge(set: SurvivorSet) -> Survivors {
+///     Survivors { set }
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survivors {
