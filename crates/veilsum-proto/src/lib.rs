@@ -27,6 +27,7 @@ pub mod masked;
 pub mod member;
 pub mod merkle;
 pub mod message;
+pub mod noise;
 pub mod parameters;
 pub mod refusal;
 pub mod roster;

@@ -5,10 +5,12 @@ use crate::graph::{Graph, Population, ThinWindow, cohort};
 use crate::ids::{Attempt, Hash, ModelDigest, Round, Sid, Sid2, Slot, SurvivorsDigest, TaskDigest};
 use crate::label::{Label, SUITE, VERSION};
 use crate::message::{Deadlines, Open};
+use crate::noise::RoundNoise;
 use crate::parameters::Parameters;
 use crate::roster::Roster;
-use crate::task::{Task, TaskError};
+use crate::task::{Derived, Task, TaskError};
 use std::sync::Arc;
+use veilsum_dp::NoiseContext;
 use veilsum_encode::Plan;
 
 /// One attempt at a round, as member and coordinator derive it from the task and the signed roster.
@@ -34,6 +36,8 @@ pub struct RoundContext {
     pub graph: Graph,
     /// Lanes and blocks of a contribution.
     pub plan: Plan,
+    /// Noise each contribution carries; `None` in a task without noise.
+    pub noise: Option<Arc<RoundNoise>>,
 }
 
 /// Why a set of slots cannot stand in a round.
@@ -128,8 +132,11 @@ impl RoundContext {
         deadlines: Deadlines,
     ) -> Result<Self, TaskError> {
         let slots = roster.len();
-        let parameters = task.parameters(slots)?;
-        let plan = task.plan(slots)?;
+        let Derived {
+            parameters,
+            plan,
+            noise,
+        } = task.derive(slots)?;
         let population = match task.spec().cohort {
             Some(size) => cohort(slots, size, roster.randomness(), &roster.digest(), round),
             None => Population::whole(slots),
@@ -152,6 +159,7 @@ impl RoundContext {
             deadlines,
             graph,
             plan,
+            noise,
         })
     }
 
@@ -178,6 +186,22 @@ impl RoundContext {
         Label::Rotation
             .hash(&[self.task_digest.as_bytes(), &self.round.0.to_be_bytes()])
             .0
+    }
+
+    /// Whose noise it is that `slot` adds in this attempt.
+    // spec: [noise.chain.labels]
+    pub fn noise_context(&self, slot: Slot) -> NoiseContext {
+        NoiseContext {
+            task: *self.task_digest.as_bytes(),
+            round: self.round.0,
+            attempt: self.attempt.0,
+            slot: slot.0,
+        }
+    }
+
+    /// Whether adverts carry the end of a noise chain, and survivors reveal a value of it.
+    pub fn has_chain(&self) -> bool {
+        self.noise.as_ref().is_some_and(|noise| noise.has_chain())
     }
 
     /// First session id over U1 and the root over the signed adverts.

@@ -74,6 +74,7 @@ fn task() -> Task {
         electorate: ElectorateChoice::Auto,
         cohort: None,
         max_attempts: 1,
+        noise: None,
     };
     Task::new(spec).unwrap()
 }

@@ -101,6 +101,7 @@ impl Federation {
             electorate: ElectorateChoice::Auto,
             cohort: None,
             max_attempts: DEFAULT_ATTEMPTS,
+            noise: None,
         })
     }
 

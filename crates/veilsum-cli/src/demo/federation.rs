@@ -219,6 +219,7 @@ fn task(data: &Data) -> Result<Task, Failure> {
         electorate: ElectorateChoice::Auto,
         cohort: None,
         max_attempts: 5,
+        noise: None,
     })
     .map_err(|error| files::task(&error))
 }

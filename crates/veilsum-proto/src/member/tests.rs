@@ -181,6 +181,7 @@ fn task() -> TaskSpec {
         electorate: ElectorateChoice::Auto,
         cohort: None,
         max_attempts: 3,
+        noise: None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! Decimal fractions as a person writes them, without the detour over binary floats.
 
+use serde::de::{self, Deserializer, Visitor};
 use std::fmt;
 use std::str::FromStr;
 use tls_codec::{DeserializeBytes, Error as TlsError, TlsSerialize, TlsSize};
+use veilsum_dp::Rational;
 
 /// Exact non-negative decimal number with at most [`Decimal::MAX_PLACES`] digits after the point.
 ///
@@ -88,6 +90,17 @@ impl Decimal {
             scaled(self)?.checked_add(scaled(other)?)?,
             places,
         ))
+    }
+
+    /// The number as a fraction.
+    pub fn to_rational(self) -> Rational {
+        let denominator = 10u64.saturating_pow(u32::from(self.places));
+        Rational::new(self.units, denominator).unwrap_or_else(Rational::zero)
+    }
+
+    /// The nearest float.
+    pub fn to_f64(self) -> f64 {
+        self.to_string().parse().unwrap_or(f64::NAN)
     }
 
     fn denominator(self) -> u128 {
@@ -178,6 +191,41 @@ impl DeserializeBytes for Decimal {
             ));
         }
         Ok((read, rest))
+    }
+}
+
+/// Reads a decimal from a number or a string of a file.
+///
+/// # Errors
+///
+/// [`DecimalError`] as the format's error.
+pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    deserializer.deserialize_any(DecimalVisitor)
+}
+
+struct DecimalVisitor;
+
+impl Visitor<'_> for DecimalVisitor {
+    type Value = Decimal;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number such as 0.25, or a string with its digits")
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Decimal, E> {
+        Ok(Decimal::canonical(value, 0))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Decimal, E> {
+        self.visit_str(&value.to_string())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Decimal, E> {
+        Decimal::try_from(value).map_err(E::custom)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Decimal, E> {
+        text.parse().map_err(E::custom)
     }
 }
 

@@ -15,7 +15,7 @@
 
 mod amount;
 mod choice;
-mod decimal;
+pub(crate) mod decimal;
 mod demand;
 mod derive;
 pub mod hypergeometric;

@@ -1,8 +1,10 @@
 //! Why a task is refused.
 
+use super::noise::NoiseSpecError;
 use super::{MAX_ATTEMPTS, MAX_BYTES, MAX_TENSORS};
 use crate::parameters::{Decimal, Refusal};
 use crate::roster::TomlError;
+use veilsum_dp::NoisePlanError;
 use veilsum_encode::{ManifestError, PlanError};
 
 /// Why a task, its text or its bytes are refused.
@@ -47,6 +49,12 @@ pub enum TaskError {
         /// Tensors found.
         found: usize,
     },
+    /// The noise does not fit the task.
+    #[error(transparent)]
+    Noise(#[from] NoiseSpecError),
+    /// The noise has no plan over the roster: a share of it is too small or too large.
+    #[error("noise of the task: {0}")]
+    NoisePlan(#[from] NoisePlanError),
     /// A rate above 1.
     #[error("`{key}` is {found}, wanted a rate from 0 to 1")]
     Rate {

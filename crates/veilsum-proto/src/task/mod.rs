@@ -33,6 +33,7 @@
 //! The norm is `spec/roster-task.md`, section "Task".
 
 mod error;
+mod noise;
 mod text;
 mod wire;
 
@@ -40,11 +41,15 @@ mod wire;
 mod tests;
 
 pub use self::error::TaskError;
+pub(crate) use self::noise::CheckedNoise;
+pub use self::noise::{NoiseLaw, NoiseLawError, NoiseSpec, NoiseSpecError};
 
 use crate::ids::TaskDigest;
 use crate::label::Label;
+use crate::noise::RoundNoise;
 use crate::parameters::{Amount, Demand, ElectorateChoice, GraphChoice, Parameters};
 use crate::roster::Name;
+use std::sync::Arc;
 use veilsum_dp::NoiseBound;
 use veilsum_encode::{Encoding, Manifest, Plan};
 
@@ -83,14 +88,29 @@ pub struct TaskSpec {
     pub cohort: Option<u32>,
     /// Attempts at a round, 1 to [`MAX_ATTEMPTS`].
     pub max_attempts: u32,
+    /// Noise that hides examples or members; absent in a task without differential privacy.
+    pub noise: Option<NoiseSpec>,
 }
 
 /// A task that is right in itself, with its canonical encoding and digest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     spec: TaskSpec,
+    /// As in `spec`, with what follows from it.
+    noise: Option<CheckedNoise>,
     encoded: Vec<u8>,
     digest: TaskDigest,
+}
+
+/// What a task's rounds over one roster are made of.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// Numbers of the protocol.
+    pub parameters: Parameters,
+    /// Way from values to ring blocks and back, with room for the noise.
+    pub plan: Plan,
+    /// Noise, in a task that has it.
+    pub noise: Option<Arc<RoundNoise>>,
 }
 
 impl Task {
@@ -99,12 +119,14 @@ impl Task {
     /// # Errors
     ///
     /// [`TaskError::Plan`] when tensors and encoding make no plan even for one member (a NaN or a negative clip among
-    /// them); [`TaskError::Rate`]; [`TaskError::Attempts`]; [`TaskError::Tensors`]; [`TaskError::TooLong`].
+    /// them), or bound no unit of the noise; [`TaskError::Noise`]; [`TaskError::Rate`]; [`TaskError::Attempts`];
+    /// [`TaskError::Tensors`]; [`TaskError::TooLong`].
     pub fn new(mut spec: TaskSpec) -> Result<Self, TaskError> {
         check(&spec)?;
         // spec: [task.encoding]
         let plan = Plan::derive(&spec.manifest, &spec.encoding, 1, NoiseBound::NONE)?;
         spec.encoding = *plan.encoding();
+        let noise = spec.noise.map(|noise| noise.checked(&plan)).transpose()?;
         let encoded = wire::encode(&spec)?;
         let found = encoded.len();
         // spec: [task.caps]
@@ -115,6 +137,7 @@ impl Task {
             // spec: [task.digest]
             digest: TaskDigest(Label::Task.hash(&[&encoded]).0),
             spec,
+            noise,
             encoded,
         })
     }
@@ -157,6 +180,11 @@ impl Task {
         self.spec.max_attempts
     }
 
+    /// Noise of the task; `None` without differential privacy.
+    pub fn noise(&self) -> Option<&NoiseSpec> {
+        self.spec.noise.as_ref()
+    }
+
     /// Slots that take part in a round over a roster of `roster_slots`: all of them, or the cohort.
     pub fn slots(&self, roster_slots: u32) -> u32 {
         self.spec
@@ -184,8 +212,7 @@ impl Task {
             floor: self.spec.floor,
             graph: self.spec.graph,
             electorate: self.spec.electorate,
-            // spec: [task.noise]
-            dp: false,
+            dp: self.noise.is_some(),
         };
         match self.spec.cohort {
             Some(cohort) => demand.for_cohort(cohort),
@@ -205,20 +232,59 @@ impl Task {
     }
 
     /// The way from values to ring blocks and back over a roster of `roster_slots`: lanes are wide enough for every slot
-    /// that takes part.
+    /// that takes part, noise included.
     ///
     /// # Errors
     ///
     /// [`TaskError::Cohort`] when the cohort is larger than the roster, [`TaskError::Plan`] when sums over so many
-    /// members do not fit.
+    /// members do not fit; in a task with noise also what [`Task::round_noise`] refuses.
     pub fn plan(&self, roster_slots: u32) -> Result<Plan, TaskError> {
         self.check_cohort(roster_slots)?;
+        let noise = self.round_noise(roster_slots)?;
+        self.plan_with(roster_slots, noise.as_deref())
+    }
+
+    /// The noise of the task's rounds over a roster of `roster_slots`; `None` in a task without noise.
+    ///
+    /// Tables are compiled once for each of the last few tasks and rosters, and shared.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::parameters`]; [`TaskError::NoisePlan`] when a share of the noise has no table.
+    pub fn round_noise(&self, roster_slots: u32) -> Result<Option<Arc<RoundNoise>>, TaskError> {
+        if self.noise.is_none() {
+            return Ok(None);
+        }
+        RoundNoise::of(self, &self.parameters(roster_slots)?)
+    }
+
+    /// Parameters, plan and noise over a roster of `roster_slots`, nothing derived twice.
+    ///
+    /// # Errors
+    ///
+    /// As [`Task::parameters`], [`Task::plan`] and [`Task::round_noise`].
+    pub fn derive(&self, roster_slots: u32) -> Result<Derived, TaskError> {
+        let parameters = self.parameters(roster_slots)?;
+        let noise = RoundNoise::of(self, &parameters)?;
+        Ok(Derived {
+            parameters,
+            plan: self.plan_with(roster_slots, noise.as_deref())?,
+            noise,
+        })
+    }
+
+    pub(crate) fn checked_noise(&self) -> Option<&CheckedNoise> {
+        self.noise.as_ref()
+    }
+
+    fn plan_with(&self, roster_slots: u32, noise: Option<&RoundNoise>) -> Result<Plan, TaskError> {
+        let bound = noise.map_or(NoiseBound::NONE, |noise| noise.plan().bound());
         let enrolled = self.slots(roster_slots);
         Ok(Plan::derive(
             self.manifest(),
             self.encoding(),
             enrolled,
-            NoiseBound::NONE,
+            bound,
         )?)
     }
 

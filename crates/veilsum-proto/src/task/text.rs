@@ -1,10 +1,11 @@
 //! `task.toml`: the task for people.
 
-use super::{DEFAULT_ATTEMPTS, Task, TaskError, TaskSpec};
+use super::{DEFAULT_ATTEMPTS, NoiseLaw, NoiseSpec, Task, TaskError, TaskSpec};
 use crate::label::VERSION;
-use crate::parameters::{Amount, ElectorateChoice, GraphChoice};
+use crate::parameters::{Amount, Decimal, ElectorateChoice, GraphChoice, decimal};
 use crate::roster::{Name, TomlError};
 use serde::Deserialize;
+use veilsum_dp::{Adjacency, Sharing, Unit};
 use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
 
 impl Task {
@@ -35,6 +36,7 @@ impl Task {
             electorate: file.electorate,
             cohort: file.cohort,
             max_attempts: file.max_attempts,
+            noise: file.noise.map(NoiseTable::into_spec),
         })
     }
 
@@ -51,6 +53,7 @@ impl Task {
             electorate,
             cohort,
             max_attempts,
+            noise,
         } = self.spec();
         let mut text = format!("{HEAD}\nversion = {VERSION}\nname = \"{name}\"\n");
         text.push_str(&format!("corrupt = {corrupt}\ndropout = {dropout}\n"));
@@ -69,12 +72,51 @@ impl Task {
         }
         text.push_str(&format!("max_attempts = {max_attempts}\n\n[encoding]\n"));
         push_encoding(&mut text, encoding);
+        if let Some(noise) = noise {
+            text.push('\n');
+            text.push_str(&noise.to_toml());
+        }
         for TensorSpec { name, shape, dtype } in manifest.tensors() {
             let name = toml::Value::String(name.clone());
             text.push_str(&format!(
                 "\n[[tensors]]\nname = {name}\nshape = {shape:?}\ndtype = \"{dtype}\"\n"
             ));
         }
+        text
+    }
+}
+
+impl NoiseSpec {
+    /// The table `[noise]` of a task file, every choice spelled out.
+    pub fn to_toml(&self) -> String {
+        let Self {
+            law,
+            parameter,
+            sharing,
+            unit,
+            adjacency,
+            example_clip,
+            delta,
+        } = self;
+        let sharing = match sharing {
+            Sharing::Local => "local",
+            Sharing::Shared => "shared",
+            Sharing::DropoutExact => "dropout-exact",
+        };
+        let adjacency = match adjacency {
+            Adjacency::ZeroOut => "zero-out",
+            Adjacency::Replace => "replace",
+        };
+        let mut text = format!(
+            "[noise]\nlaw = \"{law}\"\nparameter = {}\n",
+            number(*parameter)
+        );
+        text.push_str(&format!("sharing = \"{sharing}\"\nunit = \"{unit}\"\n"));
+        text.push_str(&format!("adjacency = \"{adjacency}\"\n"));
+        if let Some(clip) = example_clip {
+            text.push_str(&format!("example_clip = {}\n", clip_text(*clip)));
+        }
+        text.push_str(&format!("delta = {}\n", number(*delta)));
         text
     }
 }
@@ -95,7 +137,39 @@ struct TaskFile {
     #[serde(default = "default_attempts")]
     max_attempts: u32,
     encoding: EncodingTable,
+    noise: Option<NoiseTable>,
     tensors: Vec<TensorSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoiseTable {
+    law: NoiseLaw,
+    #[serde(deserialize_with = "decimal::read")]
+    parameter: Decimal,
+    sharing: Option<Sharing>,
+    unit: Unit,
+    #[serde(default = "zero_out")]
+    adjacency: Adjacency,
+    example_clip: Option<Clip>,
+    #[serde(deserialize_with = "decimal::read")]
+    delta: Decimal,
+}
+
+impl NoiseTable {
+    fn into_spec(self) -> NoiseSpec {
+        NoiseSpec {
+            law: self.law,
+            parameter: self.parameter,
+            sharing: self
+                .sharing
+                .unwrap_or_else(|| NoiseSpec::default_sharing(self.law)),
+            unit: self.unit,
+            adjacency: self.adjacency,
+            example_clip: self.example_clip,
+            delta: self.delta,
+        }
+    }
 }
 
 /// Both kinds in one table, so that a key of the wrong kind is named as such.
@@ -202,20 +276,36 @@ fn push_encoding(text: &mut String, encoding: &Encoding) {
             return;
         }
     };
-    let clip = match float.clip {
-        Clip::L2(bound) => format!("l2 = {bound:?}"),
-        Clip::LInf(bound) => format!("linf = {bound:?}"),
-    };
+    let clip = clip_text(float.clip);
     let range = match float.range {
         Range::Auto => "\"auto\"".to_owned(),
         Range::Full => "\"full\"".to_owned(),
         Range::Spread { deviations } => format!("{{ deviations = {deviations} }}"),
         Range::Fixed(range) => format!("{{ fixed = {range:?} }}"),
     };
-    text.push_str(&format!("kind = \"float\"\nclip = {{ {clip} }}\n"));
+    text.push_str(&format!("kind = \"float\"\nclip = {clip}\n"));
     text.push_str(&format!("precision_bits = {}\n", float.precision_bits));
     text.push_str(&format!("rotation = {}\nrange = {range}\n", float.rotation));
     text.push_str(&format!("max_weight = {}\n", float.max_weight));
+}
+
+fn clip_text(clip: Clip) -> String {
+    match clip {
+        Clip::L2(bound) => format!("{{ l2 = {bound:?} }}"),
+        Clip::LInf(bound) => format!("{{ linf = {bound:?} }}"),
+    }
+}
+
+/// A number where a float reads back as the same decimal, else a string.
+fn number(decimal: Decimal) -> String {
+    match Decimal::try_from(decimal.to_f64()) {
+        Ok(read) if read == decimal => decimal.to_string(),
+        Ok(_) | Err(_) => format!("\"{decimal}\""),
+    }
+}
+
+const fn zero_out() -> Adjacency {
+    Adjacency::ZeroOut
 }
 
 fn default_attempts() -> u32 {

@@ -1,12 +1,13 @@
 //! The canonical encoding of a task (`spec/roster-task.md`, section "Task, bytes").
 
-use super::{MAX_BYTES, MAX_TENSORS, Task, TaskError, TaskSpec};
+use super::{MAX_BYTES, MAX_TENSORS, NoiseLaw, NoiseSpec, Task, TaskError, TaskSpec};
 use crate::label::VERSION;
-use crate::parameters::{Amount, ElectorateChoice, GraphChoice};
+use crate::parameters::{Amount, Decimal, ElectorateChoice, GraphChoice};
 use crate::roster::Name;
 use tls_codec::{
     DeserializeBytes, Error, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize, TlsVarInt,
 };
+use veilsum_dp::{Adjacency, Sharing, Unit};
 use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
 
 impl Task {
@@ -63,7 +64,7 @@ struct TaskWire {
     electorate: ElectorateChoice,
     cohort: Option<u32>,
     max_attempts: u32,
-    noise: u8,
+    noise: Option<NoiseWire>,
 }
 
 #[derive(Debug, TlsSize, TlsSerialize)]
@@ -112,6 +113,17 @@ enum ClipWire {
 }
 
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct NoiseWire {
+    law: u8,
+    parameter: Decimal,
+    sharing: u8,
+    unit: u8,
+    adjacency: u8,
+    example_clip: Option<ClipWire>,
+    delta: Decimal,
+}
+
+#[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 enum RangeWire {
     #[tls_codec(discriminant = 1)]
@@ -135,15 +147,11 @@ impl TaskWire {
             electorate: spec.electorate,
             cohort: spec.cohort,
             max_attempts: spec.max_attempts,
-            noise: NO_NOISE,
+            noise: spec.noise.as_ref().map(NoiseWire::of),
         }
     }
 
     fn into_spec(self) -> Result<TaskSpec, TaskError> {
-        // spec: [task.noise]
-        if self.noise != NO_NOISE {
-            return Err(code("noise", self.noise, "0 (none)"));
-        }
         let tensors = self.tensors.0.into_iter().enumerate();
         let tensors = tensors.map(|(index, tensor)| tensor.into_spec(index));
         Ok(TaskSpec {
@@ -157,6 +165,7 @@ impl TaskWire {
             electorate: self.electorate,
             cohort: self.cohort,
             max_attempts: self.max_attempts,
+            noise: self.noise.map(NoiseWire::into_spec).transpose()?,
         })
     }
 }
@@ -211,10 +220,7 @@ impl EncodingWire {
                 range,
                 max_weight,
             }) => Self::Float(FloatWire {
-                clip: match clip {
-                    Clip::L2(bound) => ClipWire::L2(bound.to_bits()),
-                    Clip::LInf(bound) => ClipWire::LInf(bound.to_bits()),
-                },
+                clip: ClipWire::of(clip),
                 precision_bits,
                 rotation: rotation.into(),
                 range: match range {
@@ -235,10 +241,7 @@ impl EncodingWire {
     fn into_encoding(self) -> Result<Encoding, TaskError> {
         Ok(match self {
             Self::Float(float) => Encoding::Float(FloatEncoding {
-                clip: match float.clip {
-                    ClipWire::L2(bits) => Clip::L2(f64::from_bits(bits)),
-                    ClipWire::LInf(bits) => Clip::LInf(f64::from_bits(bits)),
-                },
+                clip: float.clip.into_clip(),
                 precision_bits: float.precision_bits,
                 rotation: match float.rotation {
                     0 => false,
@@ -256,6 +259,80 @@ impl EncodingWire {
                 min: integer.min.cast_signed(),
                 max: integer.max.cast_signed(),
             },
+        })
+    }
+}
+
+impl ClipWire {
+    const fn of(clip: Clip) -> Self {
+        match clip {
+            Clip::L2(bound) => Self::L2(bound.to_bits()),
+            Clip::LInf(bound) => Self::LInf(bound.to_bits()),
+        }
+    }
+
+    const fn into_clip(self) -> Clip {
+        match self {
+            Self::L2(bits) => Clip::L2(f64::from_bits(bits)),
+            Self::LInf(bits) => Clip::LInf(f64::from_bits(bits)),
+        }
+    }
+}
+
+impl NoiseWire {
+    fn of(noise: &NoiseSpec) -> Self {
+        Self {
+            law: match noise.law {
+                NoiseLaw::Laplace => 1,
+                NoiseLaw::Skellam => 2,
+                NoiseLaw::Gaussian => 3,
+            },
+            parameter: noise.parameter,
+            sharing: match noise.sharing {
+                Sharing::Local => 1,
+                Sharing::Shared => 2,
+                Sharing::DropoutExact => 3,
+            },
+            unit: match noise.unit {
+                Unit::Example => 1,
+                Unit::Member => 2,
+            },
+            adjacency: match noise.adjacency {
+                Adjacency::ZeroOut => 1,
+                Adjacency::Replace => 2,
+            },
+            example_clip: noise.example_clip.map(ClipWire::of),
+            delta: noise.delta,
+        }
+    }
+
+    fn into_spec(self) -> Result<NoiseSpec, TaskError> {
+        Ok(NoiseSpec {
+            law: match self.law {
+                1 => NoiseLaw::Laplace,
+                2 => NoiseLaw::Skellam,
+                3 => NoiseLaw::Gaussian,
+                found => return Err(code("law of the noise", found, "1 to 3")),
+            },
+            parameter: self.parameter,
+            sharing: match self.sharing {
+                1 => Sharing::Local,
+                2 => Sharing::Shared,
+                3 => Sharing::DropoutExact,
+                found => return Err(code("sharing of the noise", found, "1 to 3")),
+            },
+            unit: match self.unit {
+                1 => Unit::Example,
+                2 => Unit::Member,
+                found => return Err(code("unit of the noise", found, "1 or 2")),
+            },
+            adjacency: match self.adjacency {
+                1 => Adjacency::ZeroOut,
+                2 => Adjacency::Replace,
+                found => return Err(code("adjacency of the noise", found, "1 or 2")),
+            },
+            example_clip: self.example_clip.map(ClipWire::into_clip),
+            delta: self.delta,
         })
     }
 }
@@ -292,8 +369,6 @@ fn code(field: &'static str, found: u8, wanted: &'static str) -> TaskError {
         wanted,
     }
 }
-
-const NO_NOISE: u8 = 0;
 
 const DTYPES: [Dtype; 12] = [
     Dtype::F32,

@@ -56,6 +56,7 @@ fn task(args: &Plan) -> Result<Task, Failure> {
         electorate: args.electorate,
         cohort: args.cohort,
         max_attempts: DEFAULT_ATTEMPTS,
+        noise: None,
     })
     .map_err(|error| files::task(&error))
 }

@@ -63,6 +63,7 @@ impl<'a> Shown<'a> {
             electorate,
             cohort,
             max_attempts,
+            noise: _,
         } = task.spec();
         Self {
             name: name.as_str(),

@@ -27,6 +27,7 @@ pub(super) fn run(args: &New, output: Output) -> Outcome {
         electorate: args.electorate,
         cohort: args.cohort,
         max_attempts: args.attempts,
+        noise: None,
     })
     .map_err(|error| files::task(&error))?;
     let text = text::explained(&task);

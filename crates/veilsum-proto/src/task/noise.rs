@@ -1,0 +1,246 @@
+//! What a task says about noise: law, parameter, who carries it, whose presence it hides.
+
+use super::TaskError;
+use crate::parameters::Decimal;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use veilsum_dp::{Adjacency, Family, Law, LawError, Rational, Sensitivity, Sharing, Unit};
+use veilsum_encode::{Clip, Plan};
+
+/// Noise of a task, as its file has it.
+///
+/// # Security
+///
+/// The law is that of the sum of the honest survivors' noise (with [`Sharing::Local`] of each member's), in quantisation
+/// steps. What it is worth depends on the encoding and the number of rounds: ask [`RoundNoise`](crate::noise::RoundNoise).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NoiseSpec {
+    /// Law of the target.
+    pub law: NoiseLaw,
+    /// Parameter of the target in steps: the scale of discrete Laplace, the variance of Skellam, the parameter sigma
+    /// squared of the discrete Gaussian; 2^-64 to 2^40.
+    pub parameter: Decimal,
+    /// Who carries the target.
+    pub sharing: Sharing,
+    /// Whose presence the noise hides.
+    pub unit: Unit,
+    /// What the unit's part of the sum is compared with.
+    pub adjacency: Adjacency,
+    /// Norm of one example as it enters its member's vector (after a division by the batch size, if there is one).
+    /// Present if and only if the unit is an example.
+    pub example_clip: Option<Clip>,
+    /// Delta at which epsilon is stated, above 0 and below 1.
+    pub delta: Decimal,
+}
+
+/// Law of the noise of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum NoiseLaw {
+    /// Discrete Laplace, in Polya shares.
+    Laplace = 1,
+    /// Skellam.
+    Skellam = 2,
+    /// Discrete Gaussian.
+    Gaussian = 3,
+}
+
+/// Why the noise of a task is refused. The text says what to change.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NoiseSpecError {
+    /// Weights, whose lane carries no noise.
+    #[error(
+        "`max_weight` is {found} in a task with noise, wanted 1: the lane of the weights carries no noise, so all weights must be equal"
+    )]
+    Weights {
+        /// Largest weight.
+        found: u32,
+    },
+    /// Delta is no probability that a guarantee could have.
+    #[error(
+        "`delta` of the noise is {found}, wanted a number above 0 and below 1, such as 0.000001"
+    )]
+    Delta {
+        /// Delta.
+        found: Decimal,
+    },
+    /// The parameter is out of range.
+    #[error("`parameter` of the noise: {0}")]
+    Parameter(#[from] LawError),
+    /// Shares of a discrete Gaussian do not add up, so no surplus can be removed.
+    #[error(
+        "noise of the law `gaussian` cannot be `dropout-exact`, since its shares do not add up; take the law `skellam` or sharing `shared`"
+    )]
+    GaussianRemoval,
+    /// The unit is an example, and nothing bounds one.
+    #[error("the unit of the noise is `example`, wanted an `example_clip` that bounds one example")]
+    ExampleWithoutClip,
+    /// The unit is a member, whose bound is the clip of the encoding.
+    #[error(
+        "noise has an `example_clip` with the unit `member`, whose bound is the clip of the encoding; remove it or take the unit `example`"
+    )]
+    MemberWithExampleClip,
+}
+
+/// Noise that fits its task.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CheckedNoise {
+    pub(crate) spec: NoiseSpec,
+    pub(crate) target: Law,
+    pub(crate) sensitivity: Sensitivity,
+}
+
+/// A law that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found the law `{found}`, wanted laplace, skellam or gaussian")]
+pub struct NoiseLawError {
+    /// The text.
+    pub found: String,
+}
+
+impl NoiseSpec {
+    /// Who carries the noise unless the task says otherwise: no more than needed after each round where the law allows
+    /// it.
+    pub const fn default_sharing(law: NoiseLaw) -> Sharing {
+        match law {
+            NoiseLaw::Laplace | NoiseLaw::Skellam => Sharing::DropoutExact,
+            NoiseLaw::Gaussian => Sharing::Shared,
+        }
+    }
+
+    /// The target as a law.
+    ///
+    /// # Errors
+    ///
+    /// [`NoiseSpecError::Parameter`] when the parameter is zero or out of range.
+    pub fn target(&self) -> Result<Law, NoiseSpecError> {
+        Ok(self.law.with(self.parameter.to_rational())?)
+    }
+
+    /// Checks the noise against the encoding of its task, and derives how far one unit moves the sum.
+    // spec: [task.noise]
+    pub(super) fn checked(self, plan: &Plan) -> Result<CheckedNoise, TaskError> {
+        self.check(plan.max_weight())?;
+        Ok(CheckedNoise {
+            spec: self,
+            target: self.target()?,
+            // spec: [noise.sensitivity.derived]
+            sensitivity: sensitivity(&self, plan)?,
+        })
+    }
+
+    fn check(&self, max_weight: u32) -> Result<(), NoiseSpecError> {
+        // spec: [task.noise.weights]
+        if max_weight > 1 {
+            return Err(NoiseSpecError::Weights { found: max_weight });
+        }
+        // spec: [task.noise.delta]
+        let delta = self.delta.to_rational();
+        if delta.is_zero() || delta >= Rational::integer(1) {
+            return Err(NoiseSpecError::Delta { found: self.delta });
+        }
+        // spec: [task.noise.sharing]
+        if self.law == NoiseLaw::Gaussian && self.sharing == Sharing::DropoutExact {
+            return Err(NoiseSpecError::GaussianRemoval);
+        }
+        // spec: [task.noise.unit]
+        match (self.unit, self.example_clip) {
+            (Unit::Example, None) => return Err(NoiseSpecError::ExampleWithoutClip),
+            (Unit::Member, Some(_)) => return Err(NoiseSpecError::MemberWithExampleClip),
+            (Unit::Example, Some(_)) | (Unit::Member, None) => {}
+        }
+        Ok(())
+    }
+}
+
+impl NoiseLaw {
+    /// The family of the accountant and the tables.
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Laplace => Family::Polya,
+            Self::Skellam => Family::Skellam,
+            Self::Gaussian => Family::DiscreteGaussian,
+        }
+    }
+
+    /// The law with a parameter, in steps.
+    ///
+    /// # Errors
+    ///
+    /// The parameter is zero or outside 2^-64 to 2^40.
+    pub fn with(self, parameter: Rational) -> Result<Law, LawError> {
+        match self {
+            Self::Laplace => Law::discrete_laplace(parameter),
+            Self::Skellam => Law::skellam(parameter),
+            Self::Gaussian => Law::discrete_gaussian(parameter),
+        }
+    }
+}
+
+impl fmt::Display for NoiseLaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Laplace => "laplace",
+            Self::Skellam => "skellam",
+            Self::Gaussian => "gaussian",
+        })
+    }
+}
+
+impl FromStr for NoiseLaw {
+    type Err = NoiseLawError;
+
+    fn from_str(text: &str) -> Result<Self, NoiseLawError> {
+        match text {
+            "laplace" => Ok(Self::Laplace),
+            "skellam" => Ok(Self::Skellam),
+            "gaussian" => Ok(Self::Gaussian),
+            _ => Err(NoiseLawError { found: text.into() }),
+        }
+    }
+}
+
+// Until the plan derives it.
+fn sensitivity(spec: &NoiseSpec, plan: &Plan) -> Result<Sensitivity, TaskError> {
+    use veilsum_dp::{Clip as Bound, Encoded, Rounding};
+    use veilsum_encode::Encoding;
+    let exact = |value: f64| Rational::from_f64(value).unwrap_or_else(Rational::zero);
+    let bound = |clip: Clip| match clip {
+        Clip::L2(bound) => Bound::L2(exact(bound)),
+        Clip::LInf(bound) => Bound::Linf(exact(bound)),
+    };
+    let (clip, scale, levels, rounding) = match plan.encoding() {
+        Encoding::Float(float) => {
+            let levels =
+                (1u64 << (u32::from(float.precision_bits).saturating_sub(1))).saturating_sub(1);
+            let range = exact(plan.range().unwrap_or(1.0));
+            let scale = Rational::integer(levels)
+                .checked_div(&range)
+                .unwrap_or_else(Rational::zero);
+            (bound(float.clip), scale, Some(levels), Rounding::Stochastic)
+        }
+        Encoding::Integer { min, max } => {
+            let most = min.unsigned_abs().max(max.unsigned_abs());
+            (
+                Bound::Linf(Rational::integer(most)),
+                Rational::integer(1),
+                Some(most),
+                Rounding::Exact,
+            )
+        }
+    };
+    let encoded = Encoded {
+        unit: spec.unit,
+        adjacency: spec.adjacency,
+        clip: spec.example_clip.map_or(clip, bound),
+        scale,
+        levels,
+        coordinates: plan.padded_coordinates(),
+        rotated: plan.rotation_rows().is_some(),
+        rounding,
+        max_weight: 1,
+    };
+    Sensitivity::derive(&encoded).map_err(|_| TaskError::Noise(NoiseSpecError::ExampleWithoutClip))
+}
