@@ -1,8 +1,9 @@
 //! Not a file server: there are no names, only SHA-256 digests. A member asks on a bidirectional stream for
 //! a range of the blob with a digest; the coordinator answers with a status, the blob's whole length and
-//! the bytes of the range. A range that broke off is asked for again from where it broke.
+//! the bytes of the range. A range that broke off is asked for again from where it broke. A member that says
+//! which blob it has may be answered with a delta, which from then on is a blob of its own.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use quinn::{RecvStream, SendStream};
@@ -17,6 +18,7 @@ use tokio::{
 use crate::{
     close::{Closed, StreamCode},
     control::Link,
+    partial::length,
     server::Peer,
 };
 
@@ -25,6 +27,32 @@ pub trait BlobSource: Send + Sync {
     /// The blob with a SHA-256 digest, if there is one. Must not block: say where the blob is, it is read
     /// later in pieces. Asked for every range, also after a broken connection.
     fn open(&self, digest: &[u8; 32]) -> Option<Blob>;
+
+    /// A delta that leads from the blob with digest `have` to the one with digest `wanted`; `None` if the whole blob is to be
+    /// served. Asked whenever a member says that it has `have`, be that true or invented. It may take its time, but must not
+    /// block; when half of [`Limits::stall_timeout`](crate::Limits::stall_timeout) is over, the future is dropped and the
+    /// whole blob served. [`BlobSource::open`] must know a delta by its own digest from then on.
+    fn delta<'a>(&'a self, have: &'a [u8; 32], wanted: &'a [u8; 32]) -> MakesDelta<'a> {
+        let (_, _) = (have, wanted);
+        Box::pin(std::future::ready(None))
+    }
+
+    /// Learns that so many bytes of the blob or delta with `digest` were handed to a connection.
+    fn sent(&self, digest: &[u8; 32], bytes: u64) {
+        let (_, _) = (digest, bytes);
+    }
+}
+
+/// A delta in the making.
+pub type MakesDelta<'a> = Pin<Box<dyn Future<Output = Option<Delta>> + Send + 'a>>;
+
+/// A delta to serve: bytes that the member makes the blob of which it asked for out of the one it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delta {
+    /// SHA-256 of the bytes.
+    pub digest: [u8; 32],
+    /// What this crate never looks into.
+    pub bytes: Bytes,
 }
 
 impl<F: Fn(&[u8; 32]) -> Option<Blob> + Send + Sync> BlobSource for F {
@@ -66,17 +94,20 @@ pub(crate) struct Request {
     pub(crate) offset: u64,
     /// The most bytes to send.
     pub(crate) length: u64,
+    /// A whole blob that the member has, from which a delta may lead; the offset is then 0.
+    pub(crate) have: Option<[u8; 32]>,
 }
 
 impl Request {
-    /// Bytes of a request, always.
-    pub(crate) const SIZE: usize = 48;
+    /// Bytes of the longest request.
+    pub(crate) const MOST: usize = 80;
 
     pub(crate) fn encode(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(Self::SIZE);
+        let mut bytes = BytesMut::with_capacity(Self::MOST);
         bytes.put_slice(&self.digest);
         bytes.put_u64(self.offset);
         bytes.put_u64(self.length);
+        bytes.put_slice(self.have.as_ref().map_or(&[], |have| have.as_slice()));
         bytes.freeze()
     }
 
@@ -86,10 +117,16 @@ impl Request {
         let (digest, rest) = bytes.split_first_chunk::<32>()?;
         let (offset, rest) = rest.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<8>()?;
-        rest.is_empty().then(|| Self {
+        let have = match rest {
+            [] => None,
+            rest => Some(*<&[u8; 32]>::try_from(rest).ok()?),
+        };
+        let offset = u64::from_be_bytes(*offset);
+        (have.is_none() || offset == 0).then(|| Self {
             digest: *digest,
-            offset: u64::from_be_bytes(*offset),
+            offset,
             length: u64::from_be_bytes(*length),
+            have,
         })
     }
 }
@@ -103,41 +140,64 @@ pub(crate) enum Reply {
     Unknown,
     /// The offset lies beyond the blob's end.
     BeyondEnd { total: u64 },
+    /// The first range of a delta follows; `total` is the delta's length, `digest` its own.
+    Delta { total: u64, digest: [u8; 32] },
 }
 
 impl Reply {
-    /// Bytes of a reply before the range, always.
-    pub(crate) const SIZE: usize = 9;
+    /// Bytes of the longest reply, before the range.
+    pub(crate) const MOST: usize = Self::SHORT + 32;
+    const SHORT: usize = 9;
+
+    /// Bytes of a reply that starts with this one, before the range.
+    pub(crate) fn size(status: u8) -> usize {
+        match status {
+            DELTA => Self::MOST,
+            _ => Self::SHORT,
+        }
+    }
 
     fn encode(self) -> Bytes {
         let (status, total) = match self {
             Self::Found { total } => (0, total),
             Self::Unknown => (1, 0),
             Self::BeyondEnd { total } => (2, total),
+            Self::Delta { total, .. } => (DELTA, total),
         };
-        let mut bytes = BytesMut::with_capacity(Self::SIZE);
+        let mut bytes = BytesMut::with_capacity(Self::MOST);
         bytes.put_u8(status);
         bytes.put_u64(total);
+        if let Self::Delta { digest, .. } = self {
+            bytes.put_slice(&digest);
+        }
         bytes.freeze()
     }
 
-    /// `None` for a status that is none, or an unknown blob with a length.
+    /// `None` for a status that is none, an unknown blob with a length, or bytes that are too few or too many.
     // spec: [blob.reply]
-    pub(crate) fn decode(bytes: &[u8; Self::SIZE]) -> Option<Self> {
-        let mut bytes = bytes.as_slice();
-        match (bytes.get_u8(), bytes.get_u64()) {
-            (0, total) => Some(Self::Found { total }),
-            (1, 0) => Some(Self::Unknown),
-            (2, total) => Some(Self::BeyondEnd { total }),
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (status, rest) = bytes.split_first()?;
+        let (total, rest) = rest.split_first_chunk::<8>()?;
+        match (*status, u64::from_be_bytes(*total), rest) {
+            (0, total, []) => Some(Self::Found { total }),
+            (1, 0, []) => Some(Self::Unknown),
+            (2, total, []) => Some(Self::BeyondEnd { total }),
+            (DELTA, total, digest) => Some(Self::Delta {
+                total,
+                digest: *<&[u8; 32]>::try_from(digest).ok()?,
+            }),
             _ => None,
         }
     }
 }
 
+/// Status of a reply with a delta.
+const DELTA: u8 = 3;
+
 /// Why one request was not answered to its end.
 #[derive(Debug, Error)]
 enum ServeError {
-    #[error("request is malformed, wanted {} bytes", Request::SIZE)]
+    #[error("request is malformed")]
     Malformed,
     #[error("member takes or sends nothing")]
     Stalled,
@@ -180,29 +240,40 @@ async fn serve(
     recv: &mut RecvStream,
 ) -> Result<(), ServeError> {
     let stall = link.limits().stall_timeout;
-    let request = timeout(stall, recv.read_to_end(Request::SIZE)).await;
+    let request = timeout(stall, recv.read_to_end(Request::MOST)).await;
     let request = request.map_err(|_| ServeError::Stalled)?;
     let request = request
         .ok()
         .and_then(|bytes| Request::decode(&bytes))
         .ok_or(ServeError::Malformed)?;
-    let mut range = match source.open(&request.digest) {
-        Some(blob) => Range::open(blob, &request, link.limits().blob_range).await?,
-        None => Range::none(Reply::Unknown),
-    };
-    let mut next = Some(range.reply.encode());
-    while let Some(piece) = next {
-        let sent = timeout(stall, send.write_chunk(piece)).await;
-        sent.map_err(|_| ServeError::Stalled)??;
-        next = range.next().await?;
+    let mut range = Range::of(source, &request, link).await?;
+    write(send, range.reply.encode(), stall).await?;
+    while let Some(piece) = range.next().await? {
+        let bytes = length(&piece);
+        write(send, piece, stall).await?;
+        source.sent(&range.digest, bytes);
     }
     // fails if the member has stopped the stream, which is its right
     let _ = send.finish();
     Ok(())
 }
 
+async fn write(send: &mut SendStream, piece: Bytes, stall: Duration) -> Result<(), ServeError> {
+    let sent = timeout(stall, send.write_chunk(piece)).await;
+    Ok(sent.map_err(|_| ServeError::Stalled)??)
+}
+
+/// A delta, if the member has something that one leads from and one is there in time.
+// spec: [blob.delta] [blob.delta.time]
+async fn delta(source: &dyn BlobSource, request: &Request, patience: Duration) -> Option<Delta> {
+    let making = source.delta(request.have.as_ref()?, &request.digest);
+    timeout(patience, making).await.ok().flatten()
+}
+
 /// The bytes that answer one request.
 struct Range {
+    /// SHA-256 of the whole that they are a range of.
+    digest: [u8; 32],
     reply: Reply,
     rest: Rest,
 }
@@ -213,8 +284,32 @@ enum Rest {
 }
 
 impl Range {
-    fn none(reply: Reply) -> Self {
+    async fn of(source: &dyn BlobSource, request: &Request, link: &Link) -> io::Result<Self> {
+        let cap = link.limits().blob_range;
+        let patience = link.limits().stall_timeout.checked_div(2);
+        if let Some(delta) = delta(source, request, patience.unwrap_or_default()).await {
+            return Ok(Self::of_delta(delta, request.length.min(cap)));
+        }
+        match source.open(&request.digest) {
+            Some(blob) => Self::open(blob, request, cap).await,
+            None => Ok(Self::none(request, Reply::Unknown)),
+        }
+    }
+
+    fn of_delta(delta: Delta, most: u64) -> Self {
+        let Delta { digest, mut bytes } = delta;
+        let total = length(&bytes);
+        bytes.truncate(usize::try_from(most).unwrap_or(usize::MAX));
         Self {
+            digest,
+            reply: Reply::Delta { total, digest },
+            rest: Rest::Memory(bytes),
+        }
+    }
+
+    fn none(request: &Request, reply: Reply) -> Self {
+        Self {
+            digest: request.digest,
             reply,
             rest: Rest::Memory(Bytes::new()),
         }
@@ -233,12 +328,13 @@ impl Range {
         };
         let total = opened.len();
         let Some(left) = total.checked_sub(request.offset) else {
-            return Ok(Self::none(Reply::BeyondEnd { total }));
+            return Ok(Self::none(request, Reply::BeyondEnd { total }));
         };
         let rest = opened
             .cut(request.offset, left.min(request.length).min(cap))
             .await?;
         Ok(Self {
+            digest: request.digest,
             reply: Reply::Found { total },
             rest,
         })
@@ -269,7 +365,7 @@ impl Range {
 impl Rest {
     fn len(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::Memory(bytes) => length(bytes),
             Self::File { left, .. } => *left,
         }
     }
@@ -306,25 +402,48 @@ mod tests {
     // spec: [blob.request]
     #[test]
     fn requests_of_other_lengths_are_refused() {
-        assert_eq!(Request::decode(&[0; 47]), None);
-        assert_eq!(Request::decode(&[0; 49]), None);
+        for length in (0..=200).filter(|length| ![48, 80].contains(length)) {
+            assert_eq!(Request::decode(&vec![0; length]), None, "{length}");
+        }
+    }
+
+    // spec: [blob.request]
+    #[test]
+    fn a_request_with_a_blob_at_hand_starts_at_the_beginning() {
+        let request = Request {
+            digest: [1; 32],
+            offset: 0,
+            length: 9,
+            have: Some([2; 32]),
+        };
+        assert_eq!(Request::decode(&request.encode()), Some(request));
+        let later = Request {
+            offset: 1,
+            ..request
+        };
+        assert_eq!(Request::decode(&later.encode()), None);
     }
 
     // spec: [blob.reply]
     #[test]
     fn unknown_statuses_are_refused() {
-        assert_eq!(Reply::decode(&[3, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(Reply::decode(&[4, 0, 0, 0, 0, 0, 0, 0, 0]), None);
         assert_eq!(Reply::decode(&[1, 0, 0, 0, 0, 0, 0, 0, 9]), None);
+        assert_eq!(Reply::decode(&[3, 0, 0, 0, 0, 0, 0, 0, 9]), None);
+        assert_eq!(Reply::decode(&[0; 41]), None);
         for reply in [
             Reply::Found { total: 5 },
             Reply::Unknown,
             Reply::BeyondEnd { total: u64::MAX },
+            Reply::Delta {
+                total: 7,
+                digest: [8; 32],
+            },
         ] {
             let bytes = reply.encode();
-            assert_eq!(
-                Reply::decode(bytes.as_ref().try_into().unwrap()),
-                Some(reply)
-            );
+            assert_eq!(bytes.len(), Reply::size(bytes[0]));
+            assert_eq!(Reply::decode(&bytes), Some(reply));
+            assert_eq!(Reply::decode(&bytes[..bytes.len() - 1]), None);
         }
     }
 
@@ -333,6 +452,7 @@ mod tests {
             digest: [0; 32],
             offset,
             length,
+            have: None,
         };
         let mut range = Range::open(blob, &request, cap).await.unwrap();
         let mut bytes = Vec::new();
@@ -385,6 +505,22 @@ mod tests {
         #[test]
         fn requests_decode_to_what_encodes_back(bytes in proptest::collection::vec(any::<u8>(), 48)) {
             prop_assert_eq!(Request::decode(&bytes).unwrap().encode(), bytes);
+        }
+
+        #[test]
+        fn any_bytes_are_refused_or_encode_back(mut bytes in proptest::collection::vec(any::<u8>(), 0..100), from_start: bool) {
+            if from_start && let Some(offset) = bytes.get_mut(32..40) {
+                offset.fill(0);
+            }
+            if let Some(request) = Request::decode(&bytes) {
+                prop_assert_eq!(request.encode(), bytes.clone());
+            }
+            if let Some(status) = bytes.first_mut() {
+                *status %= 5;
+            }
+            if let Some(reply) = Reply::decode(&bytes) {
+                prop_assert_eq!(reply.encode(), bytes);
+            }
         }
     }
 }

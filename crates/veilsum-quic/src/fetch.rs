@@ -116,10 +116,13 @@ impl Connection {
             digest: *blob.digest(),
             offset: start, // spec: [blob.resume]
             length: blob.total().unwrap_or(max_size).saturating_sub(start),
+            have: None,
         };
         let mut range = RangeReader::ask(self, request).await?;
         match range.reply().await? {
             Reply::Found { total } => blob.learn(total, max_size)?,
+            // spec: [blob.reply]
+            Reply::Delta { .. } => return Err(range.malformed()),
             Reply::Unknown => {
                 return Err(FetchError::Unknown {
                     digest: *blob.digest(),
@@ -133,19 +136,12 @@ impl Connection {
                 });
             }
         }
-        while let Some(bytes) = range.next(PIECE).await? {
-            blob.append(&bytes).await?;
-        }
-        let missing = blob.total().is_some_and(|total| blob.received() < total);
-        if missing && blob.received() == start {
-            return Err(FetchError::Malformed { offset: start });
-        }
-        Ok(())
+        range.take(blob).await
     }
 }
 
 /// The reply to one request, as it comes.
-struct RangeReader<'a> {
+pub(crate) struct RangeReader<'a> {
     connection: &'a Connection,
     stream: RecvStream,
     request: Request,
@@ -153,7 +149,10 @@ struct RangeReader<'a> {
 }
 
 impl<'a> RangeReader<'a> {
-    async fn ask(connection: &'a Connection, request: Request) -> Result<Self, FetchError> {
+    pub(crate) async fn ask(
+        connection: &'a Connection,
+        request: Request,
+    ) -> Result<Self, FetchError> {
         let (mut send, stream) = connection.quinn().open_bi().await.map_err(Closed::from)?;
         let range = Self {
             connection,
@@ -175,10 +174,13 @@ impl<'a> RangeReader<'a> {
         Ok(range)
     }
 
-    async fn reply(&mut self) -> Result<Reply, FetchError> {
-        let mut head = [0; Reply::SIZE];
-        let mut have = 0_usize;
-        while let Some(missing) = head.get_mut(have..).filter(|missing| !missing.is_empty()) {
+    pub(crate) async fn reply(&mut self) -> Result<Reply, FetchError> {
+        let mut head = [0; Reply::MOST];
+        let (mut have, mut wanted) = (0_usize, 1);
+        while let Some(missing) = head
+            .get_mut(have..wanted)
+            .filter(|missing| !missing.is_empty())
+        {
             let bytes = read(self.connection, &mut self.stream, missing.len()).await;
             let bytes = bytes
                 .map_err(|error| self.named(error))?
@@ -188,8 +190,24 @@ impl<'a> RangeReader<'a> {
                 .zip(&bytes)
                 .for_each(|(to, from)| *to = *from);
             have = have.saturating_add(bytes.len());
+            wanted = head.first().map_or(wanted, |status| Reply::size(*status));
         }
-        Reply::decode(&head).ok_or(self.malformed())
+        let head = head.get(..wanted).and_then(Reply::decode);
+        head.ok_or(self.malformed())
+    }
+
+    /// Adds the bytes of the range to `blob`, which the range begins at the end of. Every byte that has come is kept, however
+    /// the range ends.
+    pub(crate) async fn take(&mut self, blob: &mut PartialBlob) -> Result<(), FetchError> {
+        let start = blob.received();
+        while let Some(bytes) = self.next(PIECE).await? {
+            blob.append(&bytes).await?;
+        }
+        let missing = blob.total().is_some_and(|total| blob.received() < total);
+        if missing && blob.received() == start {
+            return Err(FetchError::Malformed { offset: start });
+        }
+        Ok(())
     }
 
     /// The next bytes of the range; more than were asked for are an error.
@@ -229,7 +247,7 @@ impl<'a> RangeReader<'a> {
         FetchError::BrokenOff { offset, code }
     }
 
-    fn malformed(&self) -> FetchError {
+    pub(crate) fn malformed(&self) -> FetchError {
         FetchError::Malformed {
             offset: self.offset(),
         }

@@ -29,13 +29,14 @@ mod registry;
 mod sender;
 mod server;
 mod socket;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod upload;
 mod verifier;
 
-pub use blob::{Blob, BlobSource};
+pub use blob::{Blob, BlobSource, Delta, MakesDelta};
 pub use client::{ClientEndpoint, ConnectError, Connection};
 pub use close::{CloseCode, Closed, StreamCode};
 pub use control::{ControlReceiver, Link, SendError};
@@ -46,6 +47,7 @@ pub use limits::{Limits, LimitsError};
 pub use partial::PartialBlob;
 pub use sender::{UploadSender, WriteError};
 pub use server::{BindError, Peer, ServerEndpoint, ServerStats};
+pub use sync::{PartialSync, Synced};
 pub use tls::TlsError;
 pub use upload::{IncomingUpload, PendingUpload, UploadBody, UploadError};
 pub use verifier::Admission;

@@ -94,6 +94,11 @@ impl PartialBlob {
         self.whole
     }
 
+    /// Whether nothing is known of it but its digest.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.received == 0 && self.total.is_none() && !self.whole
+    }
+
     /// The bytes of a whole blob in memory; `None` if it is not whole or in a file.
     pub fn into_bytes(self) -> Option<Bytes> {
         match self.sink {
