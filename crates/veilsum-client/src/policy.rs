@@ -3,19 +3,23 @@
 //! Not the coordinator's to change and not a negotiation: a task below a floor is refused, with what was found and wanted.
 //! `spec/member.md`, section "Policy".
 
+mod privacy;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
 use thiserror::Error;
-use veilsum_encode::{Clip, Encoding};
+use veilsum_encode::{Clip, Encoding, Manifest};
 use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::TaskDigest;
-use veilsum_proto::member::Floors;
+use veilsum_proto::member::{Floors, PrivacyFloors};
 use veilsum_proto::refusal::Refusal;
 use veilsum_proto::roster::Name;
 use veilsum_proto::task::Task;
+
+use privacy::PrivacyTable;
 
 /// The terms of one site.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,8 +36,8 @@ pub struct Policy {
     pub min_clip: Option<f64>,
     /// Largest clip of a float task, whichever norm it is of.
     pub max_clip: Option<f64>,
-    /// Whether tasks without differential privacy are refused.
-    pub dp_required: bool,
+    /// What differential privacy is asked for, and what may be spent of it.
+    pub privacy: PrivacyFloors,
     /// Most rounds joined in any 24 hours.
     pub rounds_per_day: Option<u32>,
     /// Whether further attempts of a round are joined.
@@ -44,6 +48,10 @@ pub struct Policy {
     pub longest_attempt: Duration,
     /// Largest model taken in, in bytes.
     pub max_model_bytes: u64,
+    /// Largest sum taken in, in bytes of its integers: 8 for each coordinate of the task.
+    pub max_sum_bytes: u64,
+    /// Most tasks that the member holds rounds of at once, at least 1.
+    pub max_open_tasks: u32,
     /// Tasks joined; all within the other terms when absent.
     pub tasks: Option<Vec<TaskName>>,
 }
@@ -82,7 +90,7 @@ pub enum TaskName {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PolicyError {
     /// A key that is missing, unknown or of the wrong kind.
-    #[error("policy: {text}")]
+    #[error("{text}")]
     Toml {
         /// What was found, with its line.
         text: String,
@@ -94,7 +102,7 @@ pub enum PolicyError {
         found: u32,
     },
     /// A number that no policy can have.
-    #[error("policy: `{key}` is {found}, wanted {wanted}")]
+    #[error("`{key}` is {found}, wanted {wanted}")]
     Number {
         /// Which key.
         key: &'static str,
@@ -103,8 +111,16 @@ pub enum PolicyError {
         /// Numbers that can stand there.
         wanted: &'static str,
     },
+    /// A bound on epsilon that a task without noise would slip under.
+    #[error(
+        "`{key}` is set and `privacy.required` is not true: a task without noise would not be bound by it; say required = true"
+    )]
+    Unbound {
+        /// Which key.
+        key: &'static str,
+    },
     /// A list that allows nothing.
-    #[error("policy: `{key}` is empty, so nothing could be joined; leave it out or fill it")]
+    #[error("`{key}` is empty, so nothing could be joined; leave it out or fill it")]
     Empty {
         /// Which key.
         key: &'static str,
@@ -118,6 +134,7 @@ impl PolicyError {
             Self::Toml { .. } => "policy_toml",
             Self::Version { .. } => "policy_version",
             Self::Number { .. } => "policy_number",
+            Self::Unbound { .. } => "policy_unbound",
             Self::Empty { .. } => "policy_empty",
         }
     }
@@ -125,7 +142,7 @@ impl PolicyError {
 
 impl Policy {
     /// The default terms under an authority: at least 3 survivors and 1 corrupt member assumed, no update used twice, models up
-    /// to 1 GiB, secrets kept for a day at most.
+    /// to 1 GiB, sums of up to 2^28 coordinates, 4 tasks at once, secrets kept for a day at most.
     pub fn new(authority: PublicKey) -> Self {
         Self {
             authority,
@@ -134,12 +151,14 @@ impl Policy {
             encodings: [EncodingKind::Float, EncodingKind::Integer].into(),
             min_clip: None,
             max_clip: None,
-            dp_required: false,
+            privacy: PrivacyFloors::default(),
             rounds_per_day: None,
             retry: Retry::default(),
             reuse_update: false,
             longest_attempt: Duration::from_secs(24 * 60 * 60),
             max_model_bytes: 1 << 30,
+            max_sum_bytes: 1 << 31,
+            max_open_tasks: 4,
             tasks: None,
         }
     }
@@ -183,7 +202,7 @@ impl Policy {
             corrupt: self
                 .min_corrupt
                 .unwrap_or_else(|| (roster_slots / 10).max(1)),
-            noise_required: self.dp_required,
+            privacy: self.privacy,
             retry: self.retry == Retry::UntilSigned,
             reuse_update: self.reuse_update,
             longest_attempt: self.longest_attempt,
@@ -217,6 +236,24 @@ impl Policy {
         }
     }
 
+    /// Holds the size of a task's sum against the site's bound. Asked of a manifest alone, before anything is derived.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Policy`] when the sum is larger.
+    // spec: [policy.sum]
+    pub fn check_sum(&self, manifest: &Manifest) -> Result<(), Refusal> {
+        let (coordinates, most) = (manifest.coordinates(), self.max_sum_bytes);
+        match coordinates.checked_mul(BYTES_PER_COORDINATE) {
+            Some(bytes) if bytes <= most => Ok(()),
+            _ => Err(refusal(
+                "size of the sum",
+                format!("{coordinates} coordinates of {BYTES_PER_COORDINATE} bytes"),
+                format!("at most {most} bytes (max_sum_bytes)"),
+            )),
+        }
+    }
+
     /// Whether one more round may be joined, `joined` being those of the last 24 hours.
     ///
     /// # Errors
@@ -235,7 +272,7 @@ impl Policy {
     }
 
     fn check_clip(&self, clip: Clip) -> Result<(), Refusal> {
-        let (Clip::L2(bound) | Clip::LInf(bound)) = clip;
+        let bound = clip.bound();
         let below = self.min_clip.filter(|least| bound < *least);
         let above = self.max_clip.filter(|most| bound > *most);
         match (below, above) {
@@ -275,6 +312,14 @@ impl Policy {
         if self.longest_attempt.is_zero() {
             return Err(number("longest_attempt", "0".into(), "at least 1 second"));
         }
+        if self.max_sum_bytes < BYTES_PER_COORDINATE {
+            let found = self.max_sum_bytes.to_string();
+            return Err(number("max_sum_bytes", found, "at least 8: one coordinate"));
+        }
+        if self.max_open_tasks == 0 {
+            return Err(number("max_open_tasks", "0".into(), "at least 1"));
+        }
+        privacy::check(&self.privacy)?;
         let lists = [
             ("encodings", self.encodings.is_empty()),
             ("tasks", self.tasks.as_ref().is_some_and(Vec::is_empty)),
@@ -350,12 +395,15 @@ struct PolicyFile {
     encodings: Option<BTreeSet<EncodingKind>>,
     min_clip: Option<f64>,
     max_clip: Option<f64>,
-    dp_required: Option<bool>,
+    #[serde(default)]
+    privacy: PrivacyTable,
     rounds_per_day: Option<u32>,
     retry: Option<Retry>,
     reuse_update: Option<bool>,
     longest_attempt: Option<u64>,
     max_model_bytes: Option<u64>,
+    max_sum_bytes: Option<u64>,
+    max_open_tasks: Option<u32>,
     tasks: Option<Vec<TaskName>>,
 }
 
@@ -369,7 +417,7 @@ impl PolicyFile {
             encodings: self.encodings.unwrap_or(default.encodings),
             min_clip: self.min_clip,
             max_clip: self.max_clip,
-            dp_required: self.dp_required.unwrap_or(default.dp_required),
+            privacy: self.privacy.into_floors(),
             rounds_per_day: self.rounds_per_day,
             retry: self.retry.unwrap_or(default.retry),
             reuse_update: self.reuse_update.unwrap_or(default.reuse_update),
@@ -377,6 +425,8 @@ impl PolicyFile {
                 .longest_attempt
                 .map_or(default.longest_attempt, Duration::from_secs),
             max_model_bytes: self.max_model_bytes.unwrap_or(default.max_model_bytes),
+            max_sum_bytes: self.max_sum_bytes.unwrap_or(default.max_sum_bytes),
+            max_open_tasks: self.max_open_tasks.unwrap_or(default.max_open_tasks),
             tasks: self.tasks,
         }
     }
@@ -389,6 +439,9 @@ fn refusal(what: &'static str, got: String, want: String) -> Refusal {
 fn one_line(text: &str) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
+
+/// Bytes of one coordinate of a decoded sum.
+const BYTES_PER_COORDINATE: u64 = 8;
 
 /// What the limit on rounds is called in a refusal.
 const ROUNDS: &str = "rounds joined in 24 hours";
@@ -414,9 +467,6 @@ encodings = ["float", "integer"]
 # min_clip = 0.01
 # max_clip = 100.0
 
-# Refuse tasks without differential privacy.
-dp_required = false
-
 # Most rounds joined in any 24 hours.
 # rounds_per_day = 100
 
@@ -433,8 +483,32 @@ longest_attempt = 86400
 # Largest model taken in, in bytes.
 max_model_bytes = 1073741824
 
+# Largest sum taken in, in bytes: 8 for each coordinate of the task. A task with a larger one is refused.
+max_sum_bytes = 2147483648
+
+# Most tasks that this member holds rounds of at once; each may need memory for a model and a few times that of its sum.
+max_open_tasks = 4
+
 # Join only these tasks, by name or by digest (64 hex digits). Without this line: every task within the terms above.
 # tasks = ["digits"]
+
+# Differential privacy. What is set here binds every task, so the rest of this table needs required = true.
+[privacy]
+# Refuse tasks without noise.
+required = false
+
+# The unit that must be protected: "example", one record of this site, or "member", all that this site contributes.
+# "member" is the stricter: it refuses tasks that protect single examples. Without this line: either.
+# unit = "example"
+
+# Most that one round, all rounds of one task, and all tasks together may cost, as epsilon. A round that would cost more is
+# refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came.
+# epsilon_per_round = 1.0
+# epsilon_per_task = 4.0
+# epsilon_total = 8.0
+
+# Delta that these epsilons are stated at. Without this line: each task's own; for the total the smallest of them.
+# delta = 1e-6
 "#;
 
 #[cfg(test)]

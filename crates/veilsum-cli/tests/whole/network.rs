@@ -269,7 +269,7 @@ fn policy_that_the_task_falls_short_of_keeps_the_member_out() {
     folder.configured(&THREE, 1);
     let policy = folder
         .read("policy.toml")
-        .replace("dp_required = false", "dp_required = true");
+        .replace("required = false", "required = true");
     folder.write("strict.toml", &policy);
     let member = folder
         .read("member.toml")

@@ -2,7 +2,7 @@ use std::fs;
 
 use tempfile::TempDir;
 use veilsum_proto::ids::{Attempt, RosterDigest, Sid2, SurvivorsDigest, TaskDigest, UpdateDigest};
-use veilsum_proto::ledger::LedgerRefusal;
+use veilsum_proto::ledger::{LedgerRefusal, Reuse};
 
 use super::*;
 
@@ -103,7 +103,10 @@ fn a_reopened_ledger_forbids_what_the_closed_one_forbade() {
         task: TASK,
         round: Round(0),
     };
-    assert_eq!(state.may_upload(&TASK, Round(1), &UPDATE, false), Err(used));
+    assert_eq!(
+        state.may_upload(&TASK, Round(1), &UPDATE, Reuse::Never),
+        Err(used)
+    );
     drop(ledger);
     let mut ledger = site.open();
     ledger.record(advert(1, 2)).unwrap();

@@ -1,4 +1,5 @@
 use super::*;
+use veilsum_dp::Unit;
 
 const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
@@ -47,7 +48,11 @@ fn the_example_lists_the_defaults_and_is_refused_until_an_authority_is_named() {
         .replace("# min_clip", "min_clip")
         .replace("# max_clip", "max_clip")
         .replace("# rounds_per_day", "rounds_per_day")
-        .replace("# tasks", "tasks");
+        .replace("# tasks", "tasks")
+        .replace("required = false", "required = true")
+        .replace("# unit", "unit")
+        .replace("# epsilon", "epsilon")
+        .replace("# delta", "delta");
     let policy = Policy::from_toml(&uncommented).unwrap();
     assert_eq!(
         (policy.min_clip, policy.max_clip),
@@ -58,6 +63,15 @@ fn the_example_lists_the_defaults_and_is_refused_until_an_authority_is_named() {
         policy.tasks,
         Some(vec![TaskName::Name("digits".parse().unwrap())])
     );
+    let privacy = PrivacyFloors {
+        required: true,
+        unit: Some(Unit::Example),
+        epsilon_per_round: Some(1.0),
+        epsilon_per_task: Some(4.0),
+        epsilon_total: Some(8.0),
+        delta: Some(1e-6),
+    };
+    assert_eq!(policy.privacy, privacy);
 }
 
 // spec: [policy.strict]
@@ -87,6 +101,8 @@ fn numbers_and_lists_that_protect_nobody_or_allow_nothing_are_refused() {
         ("encodings = [\"double\"]", "encodings"),
         ("min_corrupt = -1", "min_corrupt"),
         ("tasks = [\"../digits\"]", "tasks"),
+        ("max_sum_bytes = 7", "max_sum_bytes"),
+        ("max_open_tasks = 0", "max_open_tasks"),
     ];
     for (line, key) in cases {
         let error = policy(line).unwrap_err();
@@ -96,13 +112,70 @@ fn numbers_and_lists_that_protect_nobody_or_allow_nothing_are_refused() {
     assert_eq!(error, PolicyError::Version { found: 2 });
 }
 
+// spec: [policy.privacy.numbers]
+#[test]
+fn bounds_on_epsilon_that_bind_nothing_are_refused() {
+    let cases = [
+        (
+            "required = true\nepsilon_per_round = 0.0",
+            "privacy.epsilon_per_round",
+        ),
+        (
+            "required = true\nepsilon_per_task = nan",
+            "privacy.epsilon_per_task",
+        ),
+        (
+            "required = true\nepsilon_total = inf",
+            "privacy.epsilon_total",
+        ),
+        ("required = true\ndelta = 0.0", "privacy.delta"),
+        ("required = true\ndelta = 1.0", "privacy.delta"),
+        ("required = true\nunit = \"site\"", "unit"),
+        ("required = true\nepsilon = 1.0", "epsilon"),
+        ("unit = \"member\"", "privacy.unit"),
+        ("epsilon_total = 8.0", "privacy.epsilon_total"),
+        ("required = false\ndelta = 1e-6", "privacy.delta"),
+    ];
+    for (lines, key) in cases {
+        let error = policy(&format!("[privacy]\n{lines}\n")).unwrap_err();
+        assert!(error.to_string().contains(key), "{lines}: {error}");
+    }
+    let error = policy("[privacy]\nepsilon_total = 8.0\n").unwrap_err();
+    assert_eq!(error.kind(), "policy_unbound");
+    policy("[privacy]\nrequired = true\nunit = \"member\"\nepsilon_total = 8\n").unwrap();
+}
+
+// spec: [policy.sum]
+#[test]
+fn the_largest_sum_is_counted_in_bytes_of_its_integers() {
+    let task = float("l2 = 1.0");
+    assert_eq!(
+        policy("max_sum_bytes = 24")
+            .unwrap()
+            .check_sum(task.manifest()),
+        Ok(())
+    );
+    let refusal = policy("max_sum_bytes = 23")
+        .unwrap()
+        .check_sum(task.manifest())
+        .unwrap_err();
+    assert!(is_of_task(&refusal));
+    assert_eq!(
+        refusal.to_string(),
+        "size of the sum is 3 coordinates of 8 bytes, this site wants at most 23 bytes (max_sum_bytes)"
+    );
+}
+
 #[test]
 fn floors_are_those_of_the_file() {
-    let text = "min_survivors = 7\nmin_corrupt = 2\ndp_required = true\nretry = \"never\"\nreuse_update = true\nlongest_attempt = 60\n";
+    let text = "min_survivors = 7\nmin_corrupt = 2\nretry = \"never\"\nreuse_update = true\nlongest_attempt = 60\n[privacy]\nrequired = true\n";
     let wanted = Floors {
         survivors: 7,
         corrupt: 2,
-        noise_required: true,
+        privacy: PrivacyFloors {
+            required: true,
+            ..Default::default()
+        },
         retry: false,
         reuse_update: true,
         longest_attempt: Duration::from_secs(60),
@@ -147,7 +220,7 @@ fn encodings_are_allowed_one_by_one() {
     let refusal = floats.check_task(&integer()).unwrap_err();
     assert_eq!(
         refusal.to_string(),
-        "policy: encoding is integer, this site wants float"
+        "encoding is integer, this site wants float"
     );
 }
 
@@ -161,12 +234,9 @@ fn clips_are_bounded_on_both_sides_and_integer_tasks_have_none() {
     let text = |clip| bounded.check_task(&float(clip)).unwrap_err().to_string();
     assert_eq!(
         text("l2 = 0.4"),
-        "policy: clip is 0.4, this site wants at least 0.5"
+        "clip is 0.4, this site wants at least 0.5"
     );
-    assert_eq!(
-        text("linf = 2.5"),
-        "policy: clip is 2.5, this site wants at most 2"
-    );
+    assert_eq!(text("linf = 2.5"), "clip is 2.5, this site wants at most 2");
     assert_eq!(bounded.check_task(&integer()), Ok(()));
 }
 
