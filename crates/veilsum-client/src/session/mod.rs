@@ -10,6 +10,7 @@
 //! deadlines ------------------------------------/
 //! ```
 
+mod contribution;
 mod deliver;
 mod fetch;
 mod line;
@@ -27,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 use veilsum_proto::message::{Body, Caps, Message};
@@ -35,6 +36,7 @@ use veilsum_proto::refusal::Refusal;
 
 use crate::policy::is_of_task;
 use crate::{ClientError, Contributor, Event, FileLedger, MemberConfig, Observer, Stop};
+use contribution::Made;
 use fetch::Fetched;
 use line::{Dialed, Line, Lost};
 use round::{RoundKey, RoundState};
@@ -51,6 +53,12 @@ pub(crate) struct Session {
     caps: Caps,
     /// Machines, by (task, round); an earlier attempt's machine gives way to the next.
     rounds: BTreeMap<RoundKey, RoundState>,
+    /// Rounds joined so far; tells which one is the oldest.
+    joins: u64,
+    /// Whether the contributor is at work on an update; the next one is asked for after it.
+    busy: bool,
+    /// Lets one contribution be made at a time.
+    encoder: Arc<Semaphore>,
     line: Option<Line>,
     lines: u64,
     failures: u32,
@@ -79,6 +87,8 @@ enum Happening {
         key: RoundKey,
         outcome: Result<Prepared, LocalFailure>,
     },
+    /// A contribution is made, or cannot be.
+    Made(Box<Made>),
     /// The contributor took a result or an abort in.
     Told(ControlFlow<()>),
     /// The contributor's thread is gone.
@@ -109,6 +119,9 @@ impl Session {
             watcher: Watcher::new(observer),
             workbench: Workbench::start(contributor, outbox.clone())?,
             rounds: BTreeMap::new(),
+            joins: 0,
+            busy: false,
+            encoder: Arc::new(Semaphore::new(1)),
             line: None,
             lines: 0,
             failures: 0,
@@ -153,6 +166,7 @@ impl Session {
             Happening::Fetched(fetched) => self.fetched(*fetched).await?,
             Happening::Streamed(streamed) => self.streamed(&streamed),
             Happening::Update { key, outcome } => self.prepared(key, outcome).await?,
+            Happening::Made(made) => self.made(*made).await?,
             Happening::Told(flow) => return Ok(flow),
             Happening::ContributorPanicked => return Err(ClientError::ContributorPanicked),
         }

@@ -1,8 +1,10 @@
 //! Open: an invitation is judged; then model, update and advert, in this order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use veilsum_proto::ledger::Ledger as _;
+use veilsum_proto::ids::TaskDigest;
+use veilsum_proto::ledger::{Ledger as _, Reuse};
 use veilsum_proto::member::Member;
 use veilsum_proto::message::Open;
 use veilsum_proto::refusal::Refusal;
@@ -23,6 +25,9 @@ impl Session {
         };
         let key = (task.digest(), open.round);
         self.supersede(key).await?;
+        if let Err(refusal) = self.config.policy.check_sum(task.manifest()) {
+            return self.refuse(refusal);
+        }
         if let Some(round) = self.rounds.get(&key) {
             if round.open.attempt == open.attempt {
                 return self.opened_again(key, &open).await;
@@ -32,11 +37,14 @@ impl Session {
                 let (got, want) = (open.base_model, round.open.base_model);
                 return self.refuse(Refusal::Model { got, want });
             }
-        } else if self.rounds.values().filter(|round| round.is_open()).count() >= MOST_ROUNDS {
+        }
+        // spec: [site.tasks]
+        if !self.has_room_for(&key.0) {
             let text = format!(
-                "{MOST_ROUNDS} rounds are open at once, the most this member takes part in"
+                "rounds of {} tasks are open at once, the most this member takes part in (max_open_tasks)",
+                self.config.policy.max_open_tasks
             );
-            self.watcher.refused("too_many_rounds", &text);
+            self.watcher.refused("too_many_tasks", &text);
             return Ok(());
         }
         match self.invite(open.clone(), task).await? {
@@ -104,11 +112,14 @@ impl Session {
             ..Default::default()
         };
         self.erase(key).await?;
-        let round = match self.rounds.remove(&key) {
+        let mut round = match self.rounds.remove(&key) {
             Some(earlier) => earlier.further(open, member),
             None => RoundState::new(open, member),
         };
+        round.order = self.joins;
+        self.joins = self.joins.saturating_add(1);
         self.forget_before(key);
+        self.make_room_for(&key.0);
         self.rounds.insert(key, round);
         self.announce(key);
         self.advance(key).await
@@ -119,6 +130,41 @@ impl Session {
         let earlier = |key: &RoundKey| key.0 == task && key.1 < round;
         self.rounds
             .retain(|key, state| !(earlier(key) && state.is_forgettable()));
+    }
+
+    /// Whether a round of the task can be held beside the others, once those that are over are forgotten.
+    fn has_room_for(&self, task: &TaskDigest) -> bool {
+        let held = self.tasks_held(|state| !state.is_forgettable());
+        held.contains(task) || held.len() < self.most_tasks()
+    }
+
+    /// Forgets rounds that are over, the oldest first, until a round of the task can be held beside the others.
+    // spec: [site.forget]
+    fn make_room_for(&mut self, task: &TaskDigest) {
+        loop {
+            let held = self.tasks_held(|_| true);
+            if held.contains(task) || held.len() < self.most_tasks() {
+                return;
+            }
+            let open = self.tasks_held(|state| !state.is_forgettable());
+            let over = self.rounds.iter().filter(|(key, _)| !open.contains(&key.0));
+            let oldest = over
+                .min_by_key(|(_, state)| state.order)
+                .map(|(key, _)| *key);
+            match oldest {
+                Some(key) => self.rounds.remove(&key),
+                None => return,
+            };
+        }
+    }
+
+    fn tasks_held(&self, counts: impl Fn(&RoundState) -> bool) -> BTreeSet<TaskDigest> {
+        let held = self.rounds.iter().filter(|(_, state)| counts(state));
+        held.map(|(key, _)| key.0).collect()
+    }
+
+    fn most_tasks(&self) -> usize {
+        usize::try_from(self.config.policy.max_open_tasks).unwrap_or(usize::MAX)
     }
 
     /// Takes up what was interrupted, over a new line.
@@ -150,8 +196,11 @@ impl Session {
             Model::Fetching | Model::Unavailable => return Ok(()),
         };
         match &round.local {
+            // spec: [site.one-update]
+            Local::Wanted if self.busy => Ok(()),
             Local::Wanted => {
                 round.local = Local::Working;
+                self.busy = true;
                 let info = RoundInfo {
                     task: round.context.task.clone(),
                     round: round.context.round,
@@ -175,6 +224,19 @@ impl Session {
         key: RoundKey,
         outcome: Result<Prepared, LocalFailure>,
     ) -> Result<(), ClientError> {
+        self.busy = false;
+        self.take_in(key, outcome).await?;
+        for key in self.rounds.keys().copied().collect::<Vec<_>>() {
+            self.advance(key).await?;
+        }
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        key: RoundKey,
+        outcome: Result<Prepared, LocalFailure>,
+    ) -> Result<(), ClientError> {
         let Some(round) = self.rounds.get_mut(&key) else {
             return Ok(());
         };
@@ -183,6 +245,7 @@ impl Session {
             Ok(_) if matches!(round.local, Local::Gone) => Ok(()),
             Ok(prepared) => {
                 round.local = Local::Ready(Arc::new(prepared));
+                round.model = Model::None; // further attempts use the same update
                 self.advance(key).await
             }
             // spec: [join.no-update]
@@ -197,7 +260,10 @@ impl Session {
     /// Advertises, unless the update could not be uploaded anyway.
     async fn advertise(&mut self, key: RoundKey, prepared: &Prepared) -> Result<(), ClientError> {
         let (task, round) = key;
-        let reuse = self.config.policy.reuse_update;
+        let reuse = self.rounds.get(&key).map_or(Reuse::Never, |round| {
+            let floors = self.config.policy.floors(round.context.slots());
+            floors.reuse(&round.context)
+        });
         let usable = match self.ledger().state() {
             Ok(state) => state
                 .may_upload(&task, round, &prepared.digest, reuse)
@@ -211,10 +277,11 @@ impl Session {
             return self.refuse(refusal);
         }
         let advertised = self.step(key, |member, ledger, now| {
-            member.advertise(ledger, now, &mut system_rng())
+            let advert = member.advertise(ledger, now, &mut system_rng())?;
+            Ok((advert, member.noise()))
         });
-        let advert = match advertised.await? {
-            Some(Ok(advert)) => advert,
+        let (advert, noise) = match advertised.await? {
+            Some(Ok(advertised)) => advertised,
             Some(Err(refusal)) => return self.refuse(refusal),
             None => return Ok(()),
         };
@@ -223,6 +290,7 @@ impl Session {
             let context = round.context.clone();
             self.send(&context, &advert);
         }
+        self.make_contribution(key, noise);
         Ok(())
     }
 }
@@ -248,6 +316,3 @@ fn judge(
     )?;
     Ok(member.with_threads(config.threads))
 }
-
-/// Rounds a member takes part in at once, over all tasks.
-const MOST_ROUNDS: usize = 16;

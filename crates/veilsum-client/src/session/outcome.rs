@@ -34,7 +34,7 @@ impl Session {
         let Some(round) = self.rounds.get_mut(&key) else {
             return;
         };
-        round.upload = None;
+        round.drop_vectors();
         round.local = Local::Gone;
         round.model = Model::None;
         round.outcome = Outcome::Wanted(Box::new(Receipted {
@@ -102,6 +102,7 @@ impl Session {
             survivor_ids: result.survivors.clone(),
             weight_sum: result.weight_sum,
             sum_sha256: hex::encode(result.sum_sha256),
+            certified: result.certified,
             file: None,
         });
         self.workbench.give(Job::Result(Arc::new(result)))

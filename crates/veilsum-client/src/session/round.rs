@@ -10,6 +10,7 @@ use veilsum_proto::message::{Body, Open, Receipt};
 use veilsum_proto::session::RoundContext;
 use veilsum_quic::PartialBlob;
 
+use super::contribution::Making;
 use super::upload::Upload;
 use super::workbench::Prepared;
 
@@ -29,12 +30,15 @@ pub(super) struct RoundState {
     pub(super) advert: Option<Bytes>,
     pub(super) sid: Option<Sid>,
     pub(super) sid2: Option<Sid2>,
+    pub(super) contribution: Making,
     pub(super) upload: Option<Upload>,
     pub(super) outcome: Outcome,
     /// Fetches of the model that broke off while their line lived.
     pub(super) broken_fetches: u32,
     /// Phase last told.
     pub(super) phase: &'static str,
+    /// How many rounds the session had joined before.
+    pub(super) order: u64,
 }
 
 /// The model the round starts from.
@@ -97,10 +101,12 @@ impl RoundState {
             advert: None,
             sid: None,
             sid2: None,
+            contribution: Making::Not,
             upload: None,
             outcome: Outcome::Open,
             broken_fetches: 0,
             phase: "",
+            order: 0,
             open,
         }
     }
@@ -151,7 +157,13 @@ impl RoundState {
         }
     }
 
-    /// Whether a later round of the task may make this state forgotten: it is over.
+    /// Drops what only a living attempt needs beside its machine.
+    pub(super) fn drop_vectors(&mut self) {
+        self.contribution = Making::Not;
+        self.upload = None;
+    }
+
+    /// Whether this state may be forgotten: the round is over.
     pub(super) fn is_forgettable(&self) -> bool {
         match self.outcome {
             Outcome::Open | Outcome::Wanted(_) | Outcome::Fetching => false,

@@ -60,7 +60,7 @@ impl Session {
             return Ok(());
         };
         round.outcome = Outcome::Aborted;
-        round.upload = None;
+        round.drop_vectors();
         if round.advert.is_none() {
             return Ok(()); // nothing was drawn, nothing was recorded
         }
@@ -84,7 +84,7 @@ impl Session {
             return Ok(());
         };
         round.outcome = Outcome::Aborted;
-        round.upload = None;
+        round.drop_vectors();
         let (context, phase) = (round.context.clone(), round.phase);
         self.watcher.tell(&Event::Abort {
             task: context.task.name().to_string(),

@@ -1,24 +1,19 @@
-//! Upload: the contribution is made and masked once per session, and streamed until the coordinator has stored it.
+//! Upload: the contribution is masked once per session, and streamed until the coordinator has stored it.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::task::AbortHandle;
-use veilsum_encode::{EncodeError, Report, UpdateError, contribute};
 use veilsum_proto::ids::Attempt;
 use veilsum_proto::masked::MaskedUpdate;
-use veilsum_proto::member::Member;
-use veilsum_proto::message::{Body, Message};
-use veilsum_proto::refusal::Refusal;
+use veilsum_proto::message::Body;
 use veilsum_proto::session::RoundContext;
 use veilsum_quic::{Connection, StreamCode, WriteError};
 
-use super::round::{Local, RoundKey};
-use super::step::system_rng;
+use super::round::RoundKey;
 use super::watcher::Watcher;
-use super::workbench::Prepared;
 use super::{Happening, Session};
-use crate::{ClientError, Event, FileLedger, rounding_rng};
+use crate::{ClientError, Event};
 
 /// The one masked update of a session. Dropping it ends its stream.
 pub(super) struct Upload {
@@ -48,41 +43,21 @@ pub(super) struct Streamed {
     outcome: Result<(), WriteError>,
 }
 
-/// Why there is no masked update.
-#[derive(Debug, thiserror::Error)]
-enum NoUpload {
-    #[error(transparent)]
-    Update(#[from] UpdateError),
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
 impl Session {
-    /// Makes the session's masked update and starts to stream it.
+    /// Masks the contribution and starts to send it, once the Share set stands and the contribution is made.
     // spec: [upload.keep]
     pub(super) async fn contribute(&mut self, key: RoundKey) -> Result<(), ClientError> {
-        let Some(round) = self.rounds.get(&key) else {
+        let Some((contribution, digest)) = self.take_contribution(key) else {
             return Ok(());
         };
-        let Local::Ready(prepared) = &round.local else {
-            return Ok(());
-        };
-        let (prepared, seed) = (prepared.clone(), self.config.rounding_seed);
-        let made = self.step(key, move |member, ledger, _| {
-            make(member, ledger, &prepared, seed)
+        let masked = self.step(key, move |member, ledger, _| {
+            member.upload(contribution, digest, ledger)
         });
-        let (header, masked, report) = match made.await? {
+        let (header, masked) = match masked.await? {
             Some(Ok(made)) => made,
-            Some(Err(NoUpload::Refused(refusal))) => return self.refuse(refusal),
-            Some(Err(error)) => {
-                self.watcher.refused("encode", &error);
-                return Ok(());
-            }
+            Some(Err(refusal)) => return self.refuse(refusal),
             None => return Ok(()),
         };
-        self.report(key, &report);
         if let Some(round) = self.rounds.get_mut(&key) {
             if let Body::UploadHeader(header) = &header.body {
                 round.sid2 = Some(header.sid2);
@@ -174,57 +149,6 @@ impl Session {
             self.stream(streamed.key);
         }
     }
-
-    /// Nothing is cut in silence.
-    // spec: [upload.saturated]
-    fn report(&self, key: RoundKey, report: &Report) {
-        let Some(round) = self.rounds.get(&key) else {
-            return;
-        };
-        let Report {
-            saturated,
-            clipped_norm,
-            clipped_coordinates,
-        } = *report;
-        if saturated == 0 && clipped_norm.is_none() && clipped_coordinates == 0 {
-            return;
-        }
-        let context = &round.context;
-        self.watcher.tell(&Event::Saturated {
-            task: context.task.name().to_string(),
-            round: context.round,
-            attempt: context.attempt,
-            count: saturated,
-            clipped: clipped_coordinates,
-            clipped_norm,
-            coordinates: context.plan.coordinates(),
-        });
-    }
-}
-
-/// Encodes, records and masks.
-fn make(
-    member: &mut Member,
-    ledger: &mut FileLedger,
-    prepared: &Prepared,
-    seed: Option<[u8; 32]>,
-) -> Result<(Message, MaskedUpdate, Report), NoUpload> {
-    let context = member.context().clone();
-    let update = prepared.update(&context.plan)?;
-    let rotation = context.rotation_seed();
-    let (contribution, report) = match seed {
-        Some(seed) => {
-            let (round, attempt) = (context.round, context.attempt);
-            let mut rng = rounding_rng(&seed, &context.task_digest, round, attempt);
-            contribute(update, &context.plan, prepared.weight, &rotation, &mut rng)
-        }
-        None => {
-            let mut rng = system_rng();
-            contribute(update, &context.plan, prepared.weight, &rotation, &mut rng)
-        }
-    }?;
-    let (header, masked) = member.upload(contribution, prepared.digest, ledger)?;
-    Ok((header, masked, report))
 }
 
 /// What a streaming task works with.

@@ -5,6 +5,7 @@
 
 mod coordinator;
 mod member;
+mod memory;
 mod reconnect;
 mod refusals;
 mod round;

@@ -1,6 +1,7 @@
 //! A member of the tests: its files in a folder of its own, its contributor and its observer with a log.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Setup {
     pub weight: u32,
     /// Results after which the member ends.
     pub rounds: usize,
+    /// The contributor does not come back while this is so.
+    pub held: Arc<AtomicBool>,
 }
 
 pub fn policy(roster: &Roster) -> Policy {
@@ -77,6 +80,7 @@ impl Setup {
             fixed: false,
             weight: u32::from(seed),
             rounds: 1,
+            held: Arc::default(),
         }
     }
 
@@ -94,6 +98,7 @@ impl Setup {
             fixed: self.fixed,
             weight: self.weight,
             rounds: self.rounds,
+            held: self.held,
         };
         let running = tokio::spawn(async move { client.run(worker, observer, stop).await });
         Member {
@@ -172,12 +177,16 @@ struct Worker {
     fixed: bool,
     weight: u32,
     rounds: usize,
+    held: Arc<AtomicBool>,
 }
 
 impl Contributor for Worker {
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
         let round = if self.fixed { 0.0 } else { info.round.0 as f32 };
         self.log.lock().unwrap().asked.push(info.clone());
+        while self.held.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         if self.fails {
             return Err("trainer has no data".into());
         }

@@ -91,10 +91,10 @@ async fn a_round_under_another_roster_ends_the_member() {
     assert!(text.contains(&roster(2).digest().to_string()), "{text}");
 }
 
-// spec: [join.judge] [policy.task] [policy.encoding] [policy.clip]
+// spec: [join.judge] [policy.task] [policy.encoding] [policy.clip] [policy.sum]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_below_a_floor_is_refused_with_what_was_found_and_wanted() {
-    let cases: [(&str, &str); 6] = [
+    let cases: [(&str, &str); 7] = [
         (
             "min_survivors = 4",
             "floor of the task is 3, this site wants at least 4",
@@ -104,7 +104,7 @@ async fn a_task_below_a_floor_is_refused_with_what_was_found_and_wanted() {
             "corrupt members tolerated is 1, this site wants at least 2",
         ),
         (
-            "dp_required = true",
+            "[privacy]\nrequired = true",
             "differential privacy is none, this site wants a task with noise",
         ),
         (
@@ -113,6 +113,10 @@ async fn a_task_below_a_floor_is_refused_with_what_was_found_and_wanted() {
         ),
         ("max_clip = 0.5", "clip is 1, this site wants at most 0.5"),
         ("tasks = [\"other\"]", "this site wants other"),
+        (
+            "max_sum_bytes = 31999",
+            "size of the sum is 4000 coordinates of 8 bytes, this site wants at most 31999 bytes",
+        ),
     ];
     let runs = cases.map(|(line, wanted)| async move {
         let house = House::open(roster(1));

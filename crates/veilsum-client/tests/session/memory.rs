@@ -1,0 +1,110 @@
+//! How much a coordinator can make a member hold.
+
+use std::sync::atomic::Ordering;
+
+use veilsum_client::Event;
+use veilsum_proto::coordinator::PhaseName;
+use veilsum_proto::task::Task;
+
+use crate::coordinator::{House, TASK, roster, until};
+use crate::member::{Member, Setup};
+
+fn named(name: &str) -> Task {
+    Task::from_toml(&TASK.replace("\"test\"", &format!("{name:?}"))).unwrap()
+}
+
+fn asked(member: &Member) -> Vec<(String, u64)> {
+    let log = member.log.lock().unwrap();
+    let asked = log.asked.iter();
+    asked
+        .map(|info| (info.task.name().to_string(), info.round.0))
+        .collect()
+}
+
+// spec: [site.tasks] [site.forget]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_further_task_waits_until_one_of_those_held_is_over() {
+    let house = House::open(roster(1));
+    house.round(0, 0, None);
+    let mut setup = Setup::new(&house, 1);
+    setup.config.policy.max_open_tasks = 1;
+    let member = setup.run();
+    until("the advert", || house.sent_by_first("Advert").len() == 1).await;
+    house.round_of(named("other"), 0, 0, None);
+    until("the refusal", || member.refused("too_many_tasks")).await;
+    assert_eq!(asked(&member), [("test".to_owned(), 0)]);
+    house.abort(0, 0);
+    until("the abort", || {
+        member.has(|event| matches!(event, Event::Abort { .. }))
+    })
+    .await;
+    house.round_of(named("other"), 0, 0, None);
+    until("the other advert", || {
+        house.sent_by_first("Advert").len() == 2
+    })
+    .await;
+    assert_eq!(
+        asked(&member),
+        [("test".to_owned(), 0), ("other".to_owned(), 0)]
+    );
+    // the round that made room is forgotten, its update with it
+    house.inner.lock().take_machine();
+    house.round(0, 1, None);
+    until("the second refusal", || {
+        let events = member.events();
+        let refused = events.iter().filter(
+            |event| matches!(event, Event::Refused { kind, .. } if kind == "too_many_tasks"),
+        );
+        refused.count() == 2
+    })
+    .await;
+    member.stop.stop();
+    member.end().await.0.unwrap();
+}
+
+// spec: [site.one-update]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rounds_that_were_superseded_before_the_contributor_was_free_are_not_asked_for() {
+    let house = House::open(roster(1));
+    house.round(0, 0, Some(b"model 0"));
+    let setup = Setup::new(&house, 1);
+    let held = setup.held.clone();
+    held.store(true, Ordering::Relaxed);
+    let member = setup.run();
+    until("the first ask", || asked(&member).len() == 1).await;
+    for round in 1..=4 {
+        let model = format!("model {round}");
+        house.round(round, 0, Some(model.as_bytes()));
+        until("the round", || {
+            member
+                .has(|event| matches!(event, Event::Phase { round: found, .. } if found.0 == round))
+        })
+        .await;
+    }
+    held.store(false, Ordering::Relaxed);
+    until("the advert", || house.sent_by_first("Advert").len() == 1).await;
+    assert_eq!(
+        asked(&member),
+        [("test".to_owned(), 0), ("test".to_owned(), 4)]
+    );
+    member.stop.stop();
+    member.end().await.0.unwrap();
+}
+
+// spec: [upload.prepare]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_contribution_is_made_before_anything_is_asked_of_it() {
+    let house = House::open(roster(1));
+    house.round(0, 0, None);
+    let mut setup = Setup::new(&house, 1);
+    setup.value = 5.0;
+    let member = setup.run();
+    until("the clipping", || {
+        member.has(|event| matches!(event, Event::Saturated { .. }))
+    })
+    .await;
+    assert_eq!(house.phase(), Some(PhaseName::Advertise));
+    assert_eq!(house.sent().len(), 1);
+    member.stop.stop();
+    member.end().await.0.unwrap();
+}
