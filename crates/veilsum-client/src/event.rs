@@ -1,5 +1,6 @@
 //! What happens to a member, for people and programs; `veilsum join --json` prints these.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -65,8 +66,8 @@ pub enum Event {
         count: u64,
         /// Coordinates an L-infinity clip cut.
         clipped: u64,
-        /// Norm before an L2 clip, if it was above the clip.
-        clipped_norm: Option<f64>,
+        /// Norm before a clip of the norm, if it was above the clip.
+        clipped_norm: Option<ClippedNorm>,
         /// Coordinates in all.
         coordinates: u64,
     },
@@ -98,6 +99,8 @@ pub enum Event {
         weight_sum: u64,
         /// SHA-256 of the sum's integers, in hex.
         sum_sha256: String,
+        /// Whether this member checked the certificate of the survivors itself; otherwise all of this is the coordinator's word.
+        certified: bool,
         /// Where the result was written; the SDK writes none.
         file: Option<PathBuf>,
     },
@@ -124,4 +127,42 @@ pub enum Event {
         /// Milliseconds until then.
         in_ms: u64,
     },
+}
+
+/// Norm of an update before it was clipped.
+///
+/// # Security
+///
+/// Tells something about the update, so its `Debug`, which ends in logs, does not show it.
+#[derive(Clone, Copy, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct ClippedNorm(pub f64);
+
+impl fmt::Debug for ClippedNorm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("ClippedNorm(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // spec: [upload.saturated]
+    #[test]
+    fn the_norm_of_a_clipped_update_is_in_the_event_and_not_in_its_debug_form() {
+        let event = Event::Saturated {
+            task: "digits".into(),
+            round: Round(1),
+            attempt: Attempt(0),
+            count: 0,
+            clipped: 0,
+            clipped_norm: Some(ClippedNorm(17.25)),
+            coordinates: 3,
+        };
+        assert!(!format!("{event:?}").contains("17.25"), "{event:?}");
+        let json = serde_json::to_string(&event).unwrap();
+        assert!(json.contains("\"clipped_norm\":17.25"), "{json}");
+    }
 }

@@ -66,7 +66,7 @@ pub use contributor::{
     Contributor, Failure, LocalUpdate, MemberResult, Observer, RoundAbort, RoundInfo,
 };
 pub use error::ClientError;
-pub use event::Event;
+pub use event::{ClippedNorm, Event};
 pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
 pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName};
 pub use rounding::rounding_rng;

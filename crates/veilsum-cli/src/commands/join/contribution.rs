@@ -151,6 +151,7 @@ impl Contributor for Contribution {
             survivor_ids: result.survivors.clone(),
             weight_sum: result.weight_sum,
             sum_sha256: hex::encode(result.sum_sha256),
+            certified: result.certified,
             file: Some(file),
         });
         flow(self.standing.with_sum())

@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use veilsum_client::Event;
+use veilsum_client::{ClippedNorm, Event};
 
 /// Prints events. None of them holds a value of the update.
 pub(super) struct Printer {
@@ -117,11 +117,15 @@ impl fmt::Display for InWords<'_> {
                     write!(f, ", {clipped} clipped")?;
                 }
                 match clipped_norm {
-                    Some(norm) => write!(f, ", norm {norm:.4} before clipping"),
+                    Some(ClippedNorm(norm)) => write!(f, ", norm {norm:.4} before clipping"),
                     None => Ok(()),
                 }
             }
-            Event::Refused { kind, text } => write!(f, "refused, {kind}: {text}"),
+            // some texts begin with the word already
+            Event::Refused { kind, text } => match text.split_once(": ") {
+                Some((word, _)) if word == kind => write!(f, "refused, {text}"),
+                _ => write!(f, "refused, {kind}: {text}"),
+            },
             Event::Fault { kind, text } => {
                 write!(f, "the coordinator found a fault, {kind}: {text}")
             }
@@ -130,6 +134,7 @@ impl fmt::Display for InWords<'_> {
                 round,
                 survivor_ids,
                 weight_sum,
+                certified,
                 file,
                 ..
             } => {
@@ -138,6 +143,11 @@ impl fmt::Display for InWords<'_> {
                     "{task} round {round}: sum of {} members, weight {weight_sum}",
                     survivor_ids.len()
                 )?;
+                if !certified {
+                    f.write_str(
+                        ", without a certificate for this member: the coordinator's word alone",
+                    )?;
+                }
                 match file {
                     Some(file) => write!(f, ", written to {}", file.display()),
                     None => Ok(()),
