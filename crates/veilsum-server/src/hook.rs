@@ -1,9 +1,10 @@
 //! Where learning meets the service. Not for protocol decisions: a hook gives the model a round starts from and gets the
 //! sum; it sees no member's message.
 
-use std::{ops::ControlFlow, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use serde::Serialize;
 use veilsum_encode::{DecodeError, IntegerSum, Tensors};
 use veilsum_proto::{
     coordinator::PhaseName,
@@ -13,12 +14,20 @@ use veilsum_proto::{
     session::RoundContext,
 };
 
+use crate::privacy::RoundPrivacy;
+
 /// What a task does between its rounds. Called on threads where blocking is allowed; while a call lasts, the task's next
 /// round waits, and nothing else does.
 pub trait TaskHook: Send {
     /// The model that `round` starts from; its SHA-256 goes into the session id, and members fetch it by that. `None`: the
     /// task has none. The same round may be asked for again if it could not open.
     fn base_model(&mut self, round: Round) -> Option<Bytes>;
+
+    /// What makes deltas between the task's models; asked for once, before the first round. Without it every member gets
+    /// every model whole.
+    fn deltas(&self) -> Option<Arc<dyn ModelDeltas>> {
+        None
+    }
 
     /// Takes the sum of a round; `Break` ends the task, whatever its number of rounds.
     fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()>;
@@ -27,6 +36,25 @@ pub trait TaskHook: Send {
     fn aborted(&mut self, abort: &RoundAbort) {
         let _ = abort;
     }
+}
+
+/// Makes deltas between the models of a task.
+pub trait ModelDeltas: Send + Sync {
+    /// The bytes from which a member that has the model with SHA-256 `from` makes the one with SHA-256 `to`; `None` if there is no
+    /// way between them. One that is not shorter than the model is not served.
+    ///
+    /// Called on a thread where blocking is allowed, one call at a time, and at most once for each pair that has a delta. `from`
+    /// is any member's word: what is not known must cost next to nothing.
+    fn delta(&self, from: &[u8; 32], to: &[u8; 32]) -> Option<Bytes>;
+}
+
+/// Bytes of a round's model that were sent to members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DownloadBytes {
+    /// Of the whole model.
+    pub full: u64,
+    /// Of deltas.
+    pub delta: u64,
 }
 
 /// The hook of a task that only sums.
@@ -69,8 +97,12 @@ pub struct RoundResult<'a> {
     pub sum_sha256: [u8; 32],
     /// Sum of the weights.
     pub weight: u64,
+    /// What the noise in it is worth; `None` in a task without noise.
+    pub noise: Option<RoundPrivacy>,
     /// Bytes that members sent in all attempts of the round: control messages and uploads.
     pub upload_bytes: u64,
+    /// Bytes of the round's model that were sent to members, in all attempts of the round.
+    pub download_bytes: DownloadBytes,
     /// From the opening of the first attempt to the sum.
     pub wall: Duration,
 }

@@ -20,7 +20,8 @@ use crate::{
     config::TaskConfig,
     durable,
     event::Event,
-    hook::RoundResult,
+    hook::{DownloadBytes, RoundResult},
+    privacy::RoundPrivacy,
     shared::{Shared, names},
 };
 
@@ -31,8 +32,10 @@ pub(crate) struct Published {
     survivors: Vec<Slot>,
     vanished: Vec<(Slot, PhaseName)>,
     sum_sha256: [u8; 32],
+    noise: Option<RoundPrivacy>,
     file: Option<PathBuf>,
     upload_bytes: u64,
+    download_bytes: DownloadBytes,
     wall: Duration,
 }
 
@@ -52,14 +55,17 @@ pub(crate) fn publish(
     shared
         .blobs
         .put_sum(receipt.task, *receipt.sum.as_bytes(), packed.clone());
+    let download_bytes = shared.blobs.model_bytes_sent(&receipt.task);
     let mut published = Published {
         survivors: receipt.survivors.iter().collect(),
         sum_sha256: finished.integers().sha256(),
+        noise: RoundPrivacy::of(&finished),
         finished,
         receipt,
         vanished,
         file: None,
         upload_bytes,
+        download_bytes,
         wall,
     };
     if let Some(folder) = &config.results {
@@ -90,7 +96,9 @@ impl Published {
             context,
             sum_sha256: self.sum_sha256,
             weight: self.finished.integers().weight(),
+            noise: self.noise.clone(),
             upload_bytes: self.upload_bytes,
+            download_bytes: self.download_bytes,
             wall: self.wall,
         }
     }
@@ -103,6 +111,7 @@ impl Published {
             survivor_ids: self.survivors.clone(),
             weight_sum: self.finished.integers().weight(),
             sum_sha256: hex::encode(self.sum_sha256),
+            noise: self.noise.clone(),
             file: self.file.clone(),
         }
     }
@@ -143,6 +152,7 @@ impl Published {
             signature: hex::encode(self.receipt.signature.0),
             sum_sha256: hex::encode(self.sum_sha256),
             weight_sum: self.finished.integers().weight(),
+            noise: self.noise.as_ref(),
             coordinates: context.plan.coordinates(),
             lane_bits: context.plan.lane_bits(),
         }
@@ -171,6 +181,7 @@ struct ReceiptFile<'a> {
     signature: String,
     sum_sha256: String,
     weight_sum: u64,
+    noise: Option<&'a RoundPrivacy>,
     coordinates: u64,
     lane_bits: u8,
 }

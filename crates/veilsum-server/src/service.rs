@@ -85,7 +85,7 @@ impl Service {
             staging,
             in_flight: InFlight::default(),
             store,
-            blobs: Arc::new(Blobs::default()),
+            blobs: Blobs::default(),
             caps,
             events: Box::new(events),
             roster: roster.clone(),

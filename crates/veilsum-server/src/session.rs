@@ -38,7 +38,7 @@ pub(crate) async fn run(shared: Arc<Shared>, peer: Peer, frames: ControlReceiver
     let closed = tokio::select! {
         never = read_frames(&shared, slot, ticket, frames) => match never {},
         closed = take_uploads(&shared, slot, &peer) => closed,
-        closed = peer.serve_blobs(shared.blobs.clone()) => closed,
+        closed = peer.serve_blobs(Arc::new(shared.blobs.clone())) => closed,
         closed = peer.closed() => closed,
     };
     tracing::info!(%slot, %name, %closed, "disconnected");

@@ -25,7 +25,7 @@ pub(crate) struct Shared {
     pub(crate) staging: Arc<Staging>,
     pub(crate) in_flight: InFlight,
     pub(crate) store: Store,
-    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) blobs: Blobs,
     /// How long a message of each type may be, in the widest of the tasks.
     pub(crate) caps: Caps,
     pub(crate) events: Box<dyn Fn(&Event) + Send + Sync>,

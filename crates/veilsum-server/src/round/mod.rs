@@ -110,6 +110,7 @@ impl RoundLoop {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let task = config.task.digest();
+        shared.blobs.make_deltas(task, hook.deltas());
         let (mailbox, received) = shared.routes.add(task, mailbox_size(shared.roster.len()));
         Self {
             shared,

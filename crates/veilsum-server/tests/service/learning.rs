@@ -13,8 +13,8 @@ use veilsum_proto::{
     ids::{Round, Slot},
     message::{Body, Message},
 };
-use veilsum_quic::PartialBlob;
-use veilsum_server::{RoundAbort, RoundResult, TaskHook};
+use veilsum_quic::{FetchError, PartialBlob, PartialSync, Synced};
+use veilsum_server::{DownloadBytes, ModelDeltas, RoundAbort, RoundResult, TaskHook};
 
 use crate::support::*;
 
@@ -143,6 +143,90 @@ async fn the_hook_learns_who_vanished_and_what_was_aborted() {
     ];
     assert_eq!(*notes.0.lock().unwrap(), wanted);
 }
+
+/// A learner whose model is the last one with a word more.
+struct Adds(Arc<Mutex<Vec<DownloadBytes>>>);
+
+impl TaskHook for Adds {
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        Some(newest())
+    }
+
+    fn deltas(&self) -> Option<Arc<dyn ModelDeltas>> {
+        Some(Arc::new(Appended))
+    }
+
+    fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
+        self.0.lock().unwrap().push(result.download_bytes);
+        ControlFlow::Break(())
+    }
+}
+
+struct Appended;
+
+impl ModelDeltas for Appended {
+    fn delta(&self, from: &[u8; 32], to: &[u8; 32]) -> Option<Bytes> {
+        assert_eq!(*to, sha256(&newest()));
+        (*from == sha256(&[b'a'; 10_000])).then(|| "and more".into())
+    }
+}
+
+fn newest() -> Bytes {
+    [&[b'a'; 10_000], &b"and more"[..]].concat().into()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+// spec: [service.model.delta] [service.model.count]
+#[tokio::test]
+async fn a_member_that_names_its_model_gets_a_delta_and_the_bytes_are_counted() {
+    let federation = Federation::new(3);
+    let mut config = task("counts", 10, 1);
+    config.gather.members = Some(3);
+    let counts = Arc::default();
+    let mut house = federation
+        .try_serve(
+            federation.config(),
+            vec![(config, Box::new(Adds(Arc::clone(&counts))))],
+        )
+        .unwrap();
+    let _members = federation.join_all(house.address, [0, 1]);
+    let (_client, connection, _frames) = federation.site(2).connect(house.address).await;
+    let wanted = sha256(&newest());
+    let cases = [
+        (sha256(&[b'a'; 10_000]), Synced::Delta),
+        (sha256(b"of another federation"), Synced::Whole),
+        (wanted, Synced::Whole),
+    ];
+    for (have, by) in cases {
+        let mut part = PartialSync::new(PartialBlob::in_memory(wanted), Some(have));
+        // the model is there before the round gathers
+        let synced = loop {
+            match connection.sync(&mut part, 20_000).await {
+                Err(FetchError::Unknown { .. }) => tokio::time::sleep(SOON).await,
+                synced => break synced.unwrap(),
+            }
+        };
+        assert_eq!(synced, by);
+        let bytes = part.into_blob().into_bytes().unwrap();
+        match by {
+            Synced::Delta => assert_eq!(&bytes[..], b"and more"),
+            Synced::Whole => assert_eq!(bytes, newest()),
+        }
+    }
+    drop(connection);
+    let _last = federation.join_all(house.address, [2]);
+    house.service.finished().await.unwrap();
+    let wanted = DownloadBytes {
+        full: 2 * newest().len() as u64,
+        delta: 8,
+    };
+    assert_eq!(*counts.lock().unwrap(), [wanted]);
+}
+
+const SOON: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// A learner that takes its time.
 struct Ponderer;
