@@ -6,8 +6,8 @@ use rand_chacha::rand_core::SeedableRng as _;
 use std::collections::BTreeMap;
 use veilsum_dp::NoiseBound;
 use veilsum_encode::{
-    Clip, Dtype, Encoding, FloatEncoding, IntegerSum, Manifest, PackedSum, Plan, Range, Tensor,
-    TensorData, TensorSpec, Update, Weight, contribute,
+    Clip, Dtype, Encoding, FloatEncoding, IntegerSum, Manifest, PackedSum, Plan, Range, Rounding,
+    Tensor, TensorData, TensorSpec, Update, Weight, contribute,
 };
 use veilsum_math::{BLOCK_LIMBS, Blocks};
 
@@ -120,11 +120,15 @@ fn float(source: &mut Source) -> FloatEncoding {
         0 => f64::from_bits(source.number()),
         _ => f64::from(source.byte()) / 16.0,
     };
+    let (clip, rounding) = match source.below(4) {
+        0 => (Clip::L2(bound), Rounding::Stochastic),
+        1 => (Clip::LInf(bound), Rounding::Stochastic),
+        2 => (Clip::L1(bound), Rounding::Stochastic),
+        _ => (Clip::L2(bound), Rounding::Conditional),
+    };
     FloatEncoding {
-        clip: match source.below(2) {
-            0 => Clip::L2(bound),
-            _ => Clip::LInf(bound),
-        },
+        clip,
+        rounding,
         precision_bits: source.byte() % 56,
         rotation: source.below(2) == 0,
         range: match source.below(4) {

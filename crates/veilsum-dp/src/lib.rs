@@ -36,8 +36,8 @@ pub use accountant::{
 pub use bound::NoiseBound;
 pub use law::{Family, Law, LawError, Variance};
 pub use plan::{
-    BaseSeed, ChainEnd, ChainValue, Cohort, Kept, Level, MemberNoise, NoiseContext, NoisePlan,
-    NoisePlanError, NoiseSecrets, Sharing, Surplus, SurplusError,
+    BaseSeed, ChainEnd, ChainValue, Cohort, Kept, Level, MemberNoise, NoiseChain, NoiseContext,
+    NoisePlan, NoisePlanError, NoiseSecrets, Sharing, Surplus, SurplusError,
 };
 pub use rational::{ParseRationalError, Rational};
 pub use sampler::{NoiseStream, Sampler, SamplerError};

@@ -13,7 +13,7 @@ mod surplus;
 pub use self::chain::{BaseSeed, ChainEnd, ChainValue, NoiseContext};
 pub use self::cohort::Cohort;
 pub use self::kept::Kept;
-pub use self::member::{MemberNoise, NoiseSecrets};
+pub use self::member::{MemberNoise, NoiseChain, NoiseSecrets};
 pub use self::surplus::{Surplus, SurplusError};
 
 use serde::{Deserialize, Serialize};

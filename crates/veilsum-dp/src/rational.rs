@@ -152,6 +152,12 @@ impl Rational {
         (&self.numerator / &self.denominator).to_u64()
     }
 
+    /// The largest whole number not above, if it fits.
+    #[must_use]
+    pub fn floor_u128(&self) -> Option<u128> {
+        (&self.numerator / &self.denominator).to_u128()
+    }
+
     /// The smallest whole number not below, if it fits.
     #[must_use]
     pub fn ceil_u64(&self) -> Option<u64> {

@@ -69,6 +69,9 @@ pub struct Encoded {
     /// a batch size, if there is one); a further clip of the whole vector must be one that brings vectors no further
     /// apart.
     pub clip: Clip,
+    /// Where the unit is an example: the clip of the whole vector, if there is one. Floats err relative to the vector,
+    /// not to the example.
+    pub whole: Option<Clip>,
     /// Steps per float unit, `Q / R`.
     pub scale: Rational,
     /// Largest integer of a coordinate before the weight, `Q`, where there is one.
@@ -81,6 +84,23 @@ pub struct Encoded {
     pub rounding: Rounding,
     /// Largest weight of a member.
     pub max_weight: u32,
+}
+
+impl Encoded {
+    /// The squared norm, in steps, above which conditional rounding of a member's vector draws again; a whole number.
+    /// Nothing without conditional rounding.
+    // spec: [noise.sensitivity.conditional]
+    #[must_use]
+    pub fn conditional_norm_squared(&self) -> Option<Rational> {
+        match &self.rounding {
+            Rounding::Exact | Rounding::Stochastic => None,
+            Rounding::Conditional { log_inverse_beta } => Some(conditional_norm_squared(
+                &Norms::scaled(self).l2,
+                self.coordinates,
+                log_inverse_beta,
+            )),
+        }
+    }
 }
 
 /// How far one unit can move the sum: upper bounds in steps, over all coordinates.
@@ -123,9 +143,11 @@ impl Sensitivity {
             Adjacency::Replace => 2,
         });
         // Examples move the member's vector before it is rounded, members are rounded each on its own.
-        let (before, after) = match unit {
-            Unit::Example => (doubled, Rational::integer(1)),
-            Unit::Member => (Rational::integer(1), doubled),
+        let (before, after) = match (unit, &encoded.rounding) {
+            (Unit::Example, _) | (Unit::Member, Rounding::Exact) => (doubled, Rational::integer(1)),
+            (Unit::Member, Rounding::Stochastic | Rounding::Conditional { .. }) => {
+                (Rational::integer(1), doubled)
+            }
         };
         let norms = Norms::scaled(encoded).times(&before).rounded(encoded)?;
         let norms = norms.times(&(&after * &Rational::integer(encoded.max_weight.into())));
@@ -233,9 +255,11 @@ impl Norms {
             true => (&l2 * &root, l2.clone()),
             false => (l1, linf),
         };
+        let drift = float_drift(encoded);
+        let l2 = &l2 + &drift;
         Self {
-            linf,
-            l1,
+            linf: &linf + &drift,
+            l1: &l1 + &(&drift * &root),
             l2_squared: l2.squared(),
             l2,
         }
@@ -301,6 +325,20 @@ impl Norms {
             l2: &self.l2 * factor,
         }
     }
+}
+
+/// How far, in steps, the floats of two members' vectors may drift apart beside what an example moves: clip, rotation and
+/// scale err relative to the whole vector.
+// spec: [noise.sensitivity.drift]
+fn float_drift(encoded: &Encoded) -> Rational {
+    let norm = match (encoded.unit, &encoded.rounding, &encoded.whole) {
+        (Unit::Member, ..) | (_, Rounding::Exact, _) | (_, _, None) => return Rational::zero(),
+        (Unit::Example, _, Some(Clip::L1(clip) | Clip::L2(clip))) => clip.clone(),
+        (Unit::Example, _, Some(Clip::Linf(clip))) => {
+            clip * &Rational::integer(encoded.coordinates).sqrt_up()
+        }
+    };
+    &(&norm * &encoded.scale) * &Rational::power_of_half(32)
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn chain_and_noise_of_a_member_are_those_of_the_independent_program() {
                 vector.chain[dropped as usize]
             );
             let surplus = plan.surplus(&revealed, &end, &context, level).unwrap();
-            plan.remove(&surplus, 0, &mut left);
+            plan.remove(std::slice::from_ref(&surplus), 0, &mut left);
         }
         assert_eq!(left, *kept, "{dropped}");
     }

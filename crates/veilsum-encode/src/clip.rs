@@ -31,7 +31,7 @@ pub(crate) enum Values {
 /// Tells something about the update, so it stays with the member.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Clipping {
-    /// The norm before clipping, if it was above the bound of an L2 clip.
+    /// The norm before clipping, if it was above the bound of an L1 or L2 clip.
     pub clipped_norm: Option<f64>,
     /// Coordinates that an L-infinity clip cut.
     pub clipped_coordinates: u64,
@@ -97,21 +97,23 @@ fn clip_floats(update: &Update, plan: &Plan, clip: Clip) -> (Values, Clipping) {
         data.append_floats(&mut values);
     }
     let clipping = match clip {
-        Clip::L2(bound) => clip_norm(&mut values, bound),
+        Clip::L1(bound) => clip_norm(&mut values, bound, sum_of_magnitudes),
+        Clip::L2(bound) => clip_norm(&mut values, bound, euclidean_norm),
         Clip::LInf(bound) => clip_coordinates(&mut values, bound),
     };
     values.resize(padded, 0.0);
     (Values::Floats(values), clipping)
 }
 
-fn clip_norm(values: &mut [f64], bound: f64) -> Clipping {
-    // spec: [encode.clip.l2]
-    let (mut shrink, mut norm) = (1.0, sum_of_squares(values).sqrt());
+/// Scales the values down to a norm.
+fn clip_norm(values: &mut [f64], bound: f64, norm_of: fn(&[f64]) -> f64) -> Clipping {
+    // spec: [encode.clip.l1] [encode.clip.l2]
+    let (mut shrink, mut norm) = (1.0, norm_of(values));
     if norm > HUGE {
-        // Squares may have overflowed; halving the exponents first keeps them in range.
+        // Squares or sums may have overflowed; halving the exponents first keeps them in range.
         shrink = SHRINK;
         scale(values, shrink);
-        norm = sum_of_squares(values).sqrt();
+        norm = norm_of(values);
     }
     if shrink == 1.0 && norm <= bound {
         return Clipping::default();
@@ -145,10 +147,19 @@ fn scale(values: &mut [f64], factor: f64) {
         .for_each(|page| page.iter_mut().for_each(|x| *x *= factor));
 }
 
-/// The sum of squares in one fixed order, whatever the number of threads.
-fn sum_of_squares(values: &[f64]) -> f64 {
+fn euclidean_norm(values: &[f64]) -> f64 {
+    sum_in_order(values, |x| x * x).sqrt()
+}
+
+fn sum_of_magnitudes(values: &[f64]) -> f64 {
+    sum_in_order(values, f64::abs)
+}
+
+/// The sum of a function of the values in one fixed order, whatever the number of threads.
+fn sum_in_order(values: &[f64], term: impl Fn(f64) -> f64 + Sync) -> f64 {
     // spec: [encode.clip.order]
-    let mut sums: Vec<f64> = values.par_chunks(PAGE).map(page_sum_of_squares).collect();
+    let pages = values.par_chunks(PAGE);
+    let mut sums: Vec<f64> = pages.map(|page| sum_of_page(page, &term)).collect();
     while sums.len() > 1 {
         sums = sums
             .chunks(2)
@@ -159,11 +170,11 @@ fn sum_of_squares(values: &[f64]) -> f64 {
 }
 
 /// Eight running sums over the coordinates of equal position modulo 8, added pairwise.
-fn page_sum_of_squares(page: &[f64]) -> f64 {
+fn sum_of_page(page: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0; 8];
     for eight in page.chunks(8) {
         for (sum, x) in sums.iter_mut().zip(eight) {
-            *sum += x * x;
+            *sum += term(*x);
         }
     }
     let [a, b, c, d, e, f, g, h] = sums;

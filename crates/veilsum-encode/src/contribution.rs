@@ -3,12 +3,12 @@
 use std::fmt;
 
 use rand_core::CryptoRng;
-use rayon::prelude::*;
-use veilsum_math::ring::{BLOCK_LIMBS, Blocks};
+use veilsum_dp::{MemberNoise, NoiseContext, NoisePlan};
+use veilsum_math::ring::Blocks;
 use zeroize::Zeroize;
 
 use crate::clip::Clipping;
-use crate::{EncodeError, Plan, Update, Weight};
+use crate::{EncodeError, Plan, Quantized, Update, Weight};
 
 /// A member's packed integers, ready to be masked.
 ///
@@ -36,7 +36,10 @@ use crate::{EncodeError, Plan, Update, Weight};
 /// # }
 /// ```
 // spec: [encode.contribution]
-pub struct Contribution(Blocks);
+pub struct Contribution {
+    blocks: Blocks,
+    noise: Option<NoiseContext>,
+}
 
 impl Contribution {
     /// The ring blocks, for the masks to be added in place.
@@ -46,34 +49,36 @@ impl Contribution {
     /// From here on the caller wipes them, unless they are masked.
     #[must_use]
     pub fn into_blocks(mut self) -> Blocks {
-        std::mem::replace(&mut self.0, Blocks::zeroed(0))
+        std::mem::replace(&mut self.blocks, Blocks::zeroed(0))
     }
 
     /// Length in 64-bit limbs; public.
     #[must_use]
     pub fn limbs(&self) -> usize {
-        self.0.len()
+        self.blocks.len()
     }
 
-    pub(crate) fn zeroed(limbs: usize) -> Self {
-        Self(Blocks::zeroed(limbs))
+    /// Whose noise it carries, for which round and attempt; `None` in a task without noise.
+    #[must_use]
+    pub const fn noise(&self) -> Option<&NoiseContext> {
+        self.noise.as_ref()
     }
 
-    pub(crate) fn par_blocks_mut(&mut self) -> impl IndexedParallelIterator<Item = &mut [u64]> {
-        self.0.limbs_mut().par_chunks_mut(BLOCK_LIMBS)
+    pub(crate) const fn new(blocks: Blocks, noise: Option<NoiseContext>) -> Self {
+        Self { blocks, noise }
     }
 }
 
 impl fmt::Debug for Contribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(blocks) = self;
+        let Self { blocks, noise: _ } = self;
         write!(f, "Contribution({} limbs, ..)", blocks.len())
     }
 }
 
 impl Drop for Contribution {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.blocks.zeroize();
     }
 }
 
@@ -86,13 +91,13 @@ impl Drop for Contribution {
 pub struct Report {
     /// Coordinates, after rotation, that lay outside the quantisation range and were cut.
     pub saturated: u64,
-    /// The norm before clipping, if it was above the bound of an L2 clip.
+    /// The norm before clipping, if it was above the bound of an L1 or L2 clip.
     pub clipped_norm: Option<f64>,
     /// Coordinates that an L-infinity clip cut.
     pub clipped_coordinates: u64,
 }
 
-/// The whole way of an update: clip, rotate, quantise, weigh, pack.
+/// The whole way of an update in a task without noise: clip, rotate, quantise, weigh, pack.
 ///
 /// # Security
 ///
@@ -100,8 +105,8 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// The plan is for another manifest, an integer lies outside the task's range, or the weight is above the task's
-/// largest.
+/// The plan is for another manifest or wants noise, an integer lies outside the task's range, or the weight is above the
+/// task's largest.
 pub fn contribute(
     update: Update,
     plan: &Plan,
@@ -112,6 +117,37 @@ pub fn contribute(
     let quantized = update
         .clip(plan)?
         .quantize(plan, weight, rotation_seed, rng)?;
+    finish(quantized, plan)
+}
+
+/// The whole way of an update in a task with noise: clip, rotate, quantise, add noise, pack.
+///
+/// # Security
+///
+/// `rng` must be unpredictable; see [`Clipped::quantize`](crate::Clipped::quantize). A member's noise serves one
+/// contribution; see [`Quantized::add_noise`].
+///
+/// # Errors
+///
+/// The plan is for another manifest or other noise, an integer lies outside the task's range, the weight is above 1, or
+/// the member's noise was made under another noise plan.
+pub fn contribute_with_noise(
+    update: Update,
+    plan: &Plan,
+    weight: Weight,
+    rotation_seed: &[u8; 32],
+    noise: &NoisePlan,
+    member: &MemberNoise,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<(Contribution, Report), EncodeError> {
+    let mut quantized = update
+        .clip(plan)?
+        .quantize(plan, weight, rotation_seed, rng)?;
+    quantized.add_noise(plan, noise, member)?;
+    finish(quantized, plan)
+}
+
+fn finish(quantized: Quantized, plan: &Plan) -> Result<(Contribution, Report), EncodeError> {
     let Clipping {
         clipped_norm,
         clipped_coordinates,

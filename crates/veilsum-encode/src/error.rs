@@ -1,6 +1,7 @@
 //! Why an update does not become a contribution.
 
 use thiserror::Error;
+use veilsum_dp::NoiseBound;
 
 use crate::UpdateError;
 
@@ -38,6 +39,23 @@ pub enum EncodeError {
         /// Largest weight of the task.
         most: u32,
     },
+    /// The task has noise and none was added.
+    #[error("found no noise in a task with noise, wanted it to be added before packing")]
+    NoiseMissing,
+    /// Noise was added before.
+    #[error("found noise already added, wanted it once")]
+    NoiseTwice,
+    /// The noise is not what the lanes have room for.
+    #[error("found noise of up to {found} steps, the lanes are planned for {wanted}")]
+    NoiseBound {
+        /// Bound of the noise plan.
+        found: NoiseBound,
+        /// Bound of the plan.
+        wanted: NoiseBound,
+    },
+    /// The member's noise was made under another noise plan.
+    #[error("found noise with other components than the noise plan has")]
+    OtherNoise,
 }
 
 /// On which side of a range a value lies.

@@ -56,9 +56,9 @@ mod update;
 mod weight;
 
 pub use clip::{Clipped, Clipping};
-pub use contribution::{Contribution, Report, contribute};
+pub use contribution::{Contribution, Report, contribute, contribute_with_noise};
 pub use dtype::Dtype;
-pub use encoding::{Clip, Encoding, FloatEncoding, Range};
+pub use encoding::{Clip, Encoding, FloatEncoding, Range, Rounding};
 pub use error::{EncodeError, Side};
 pub use layout::Layout;
 pub use manifest::{Manifest, ManifestError, TensorSpec};

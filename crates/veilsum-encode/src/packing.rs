@@ -1,8 +1,35 @@
-//! Lanes into the limbs of a block and back, a limb at a time.
+//! Lanes into the limbs of blocks and back, a limb at a time.
 //!
 //! Both directions are total: any lanes and any limbs have a result, and nothing here can panic.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use rayon::prelude::*;
+use veilsum_math::ring::{BLOCK_LIMBS, Blocks};
+
+use crate::Plan;
+
+/// Packs coordinates, each plus the offset, and the weight where the plan has a lane for it, block by block.
+///
+/// Wrapping: that each lane is between 0 and the largest is up to the caller.
+pub(crate) fn pack_values(plan: &Plan, values: &[i64], offset: i64, weight: u64) -> Blocks {
+    let layout = plan.layout();
+    let per_block = layout.lanes_per_block() as usize;
+    let mut blocks = Blocks::zeroed(layout.limbs());
+    let limbs = blocks.limbs_mut().par_chunks_mut(BLOCK_LIMBS);
+    limbs.enumerate().for_each(|(block, limbs)| {
+        let start = block.saturating_mul(per_block).min(values.len());
+        let end = start.saturating_add(per_block).min(values.len());
+        let here = values.get(start..end).unwrap_or_default();
+        // spec: [encode.lane.weight]
+        let last = end == values.len() && here.len() < per_block;
+        let weight = (plan.has_weight_lane() && last).then_some(weight);
+        // spec: [encode.lane.offset]
+        let lanes = here.iter().map(|&value| value.wrapping_add(offset) as u64);
+        pack_block(lanes.chain(weight), layout.lane_bits(), limbs);
+    });
+    blocks
+}
 
 /// Packs lanes back to back from bit 0 on; limbs past the lanes become zero.
 ///

@@ -4,6 +4,7 @@ mod digest;
 mod error;
 mod grid;
 mod lanes;
+mod sensitivity;
 
 use veilsum_dp::NoiseBound;
 
@@ -36,6 +37,8 @@ pub struct Plan {
     noise: NoiseBound,
     rotation: Option<Rotation>,
     grid: Option<Grid>,
+    /// Squared norm in steps above which conditional rounding draws again.
+    norm_limit: Option<u128>,
     lanes: LaneValues,
     padded: u64,
     layout: Layout,
@@ -68,6 +71,7 @@ impl Plan {
             }
             Encoding::Float(_) | Encoding::Integer { .. } => None,
         };
+        check_noise(encoding, noise)?;
         let padded = rotation.map_or(coordinates, |rotation| rotation.padded());
         let (least, largest, grid) = match encoding {
             Encoding::Float(float) => {
@@ -84,18 +88,21 @@ impl Plan {
         let all = padded
             .checked_add(u64::from(has_weight_lane(encoding)))
             .ok_or(PlanError::TooLarge)?;
-        Ok(Self {
+        let mut plan = Self {
             encoding: *encoding,
             enrolled,
             noise,
             rotation,
             grid,
+            norm_limit: None,
             lanes,
             padded,
             layout: Layout::new(all, lane_bits).ok_or(PlanError::TooLarge)?,
             digest: digest::digest(manifest, encoding, enrolled, noise),
             manifest: manifest.clone(),
-        })
+        };
+        plan.norm_limit = plan.derive_norm_limit()?;
+        Ok(plan)
     }
 
     /// The tensors.
@@ -210,6 +217,10 @@ impl Plan {
         self.grid
     }
 
+    pub(crate) const fn norm_limit(&self) -> Option<u128> {
+        self.norm_limit
+    }
+
     pub(crate) const fn rotation(&self) -> Option<Rotation> {
         self.rotation
     }
@@ -241,6 +252,14 @@ fn check_dtypes(manifest: &Manifest, encoding: &Encoding) -> Result<(), PlanErro
         }
     }
     Ok(())
+}
+
+// spec: [encode.plan.noise]
+fn check_noise(encoding: &Encoding, noise: NoiseBound) -> Result<(), PlanError> {
+    match max_weight(encoding) {
+        found if found > 1 && noise != NoiseBound::NONE => Err(PlanError::WeightedNoise { found }),
+        _ => Ok(()),
+    }
 }
 
 const fn has_weight_lane(encoding: &Encoding) -> bool {

@@ -4,16 +4,17 @@ use std::fmt;
 
 use rand_core::CryptoRng;
 use rayon::prelude::*;
+use veilsum_dp::{MemberNoise, NoiseBound, NoiseContext, NoisePlan};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::clip::{Clipped, Clipping, Values};
 use crate::keystream::Keystream;
-use crate::packing::pack_block;
+use crate::packing::pack_values;
 use crate::plan::Grid;
 use crate::{Contribution, EncodeError, Plan, Weight};
 
-/// A member's integers, after the weight; noise would be added here. The same on every machine for the same update,
-/// plan, weight, rotation seed and rounding key.
+/// A member's integers, after the weight, and after the noise once it is added. The same on every machine for the same update,
+/// plan, weight, rotation seed, rounding key and noise.
 ///
 /// # Security
 ///
@@ -36,6 +37,7 @@ pub struct Quantized {
     weight: Weight,
     saturated: u64,
     clipping: Clipping,
+    noise: Option<NoiseContext>,
     plan: [u8; 32],
 }
 
@@ -43,11 +45,14 @@ impl Clipped {
     /// Rotates, scales, rounds and weighs the values.
     ///
     /// Rounding is stochastic and unbiased. Its randomness is expanded from 32 bytes that are drawn from `rng`, so the
-    /// same state of `rng` gives the same integers. Integer tasks draw nothing and change nothing.
+    /// same state of `rng` gives the same integers. Conditional rounding draws 32 bytes for each try, and is unbiased but
+    /// for the tries it gives up. Integer tasks draw nothing and change nothing.
     ///
     /// # Security
     ///
-    /// Use an unpredictable `rng`: rounding that can be foreseen tells more of the update than its integers do.
+    /// Use an unpredictable `rng`: rounding that can be foreseen tells more of the update than its integers do. How often
+    /// conditional rounding draws depends on the update, and shows in the time it takes; only the member's own host sees
+    /// that, and drawing happens off the reply path.
     ///
     /// # Errors
     ///
@@ -78,8 +83,8 @@ impl Clipped {
                 }
                 let mut integers = vec![0; values.len()];
                 if let Some(grid) = plan.grid() {
-                    let rounding = Keystream::new(draw(rng));
-                    saturated = round(values, &mut integers, grid, weight, &rounding);
+                    let limit = plan.norm_limit();
+                    saturated = round_within(values, &mut integers, grid, weight, limit, rng);
                 }
                 integers
             }
@@ -89,44 +94,70 @@ impl Clipped {
             weight,
             saturated,
             clipping: self.clipping,
+            noise: None,
             plan: self.plan,
         })
     }
 }
 
 impl Quantized {
+    /// Adds a member's noise to all padded coordinates, in place and in parallel.
+    ///
+    /// # Security
+    ///
+    /// A member's noise serves one contribution: the same noise under two gives the difference of the updates.
+    ///
+    /// # Errors
+    ///
+    /// The values were quantised with another plan, the plan has room for other noise, the member's noise was made under
+    /// another noise plan, or noise was added before.
+    // spec: [encode.noise.once]
+    pub fn add_noise(
+        &mut self,
+        plan: &Plan,
+        noise: &NoisePlan,
+        member: &MemberNoise,
+    ) -> Result<(), EncodeError> {
+        if self.plan != plan.digest() {
+            return Err(EncodeError::OtherPlan);
+        }
+        // spec: [encode.noise.bound]
+        if noise.bound() != plan.noise_bound() {
+            return Err(EncodeError::NoiseBound {
+                found: noise.bound(),
+                wanted: plan.noise_bound(),
+            });
+        }
+        if !noise.has_components_of(member) {
+            return Err(EncodeError::OtherNoise);
+        }
+        if self.noise.is_some() {
+            return Err(EncodeError::NoiseTwice);
+        }
+        // spec: [noise.member.adds]
+        let pages = self.values.par_chunks_mut(NOISE_PAGE).enumerate();
+        pages.for_each(|(page, values)| {
+            noise.draw(member, page as u64 * NOISE_PAGE as u64, values);
+        });
+        self.noise = Some(*member.context());
+        Ok(())
+    }
+
     /// Packs the integers into the ring blocks of a contribution.
     ///
     /// # Errors
     ///
-    /// The values were quantised with another plan.
+    /// The values were quantised with another plan, or the plan has noise and none was added.
     pub fn pack(self, plan: &Plan) -> Result<Contribution, EncodeError> {
         if self.plan != plan.digest() {
             return Err(EncodeError::OtherPlan);
         }
-        let mut contribution = Contribution::zeroed(plan.limbs());
-        let layout = plan.layout();
-        let per_block = layout.lanes_per_block() as usize;
-        // spec: [encode.lane.offset]
-        let lane = |value: i64| value.wrapping_add(plan.offset()) as u64;
-        contribution
-            .par_blocks_mut()
-            .enumerate()
-            .for_each(|(block, limbs)| {
-                let start = (block * per_block).min(self.values.len());
-                let end = (start + per_block).min(self.values.len());
-                // spec: [encode.lane.weight]
-                let room = end - start < per_block;
-                let weight = (plan.has_weight_lane() && room && end == self.values.len())
-                    .then_some(self.weight.get());
-                let lanes = self.values[start..end].iter().map(|&value| lane(value));
-                pack_block(
-                    lanes.chain(weight.map(u64::from)),
-                    layout.lane_bits(),
-                    limbs,
-                );
-            });
-        Ok(contribution)
+        if plan.noise_bound() != NoiseBound::NONE && self.noise.is_none() {
+            return Err(EncodeError::NoiseMissing);
+        }
+        let weight = self.weight.get().into();
+        let blocks = pack_values(plan, &self.values, plan.offset(), weight);
+        Ok(Contribution::new(blocks, self.noise))
     }
 
     /// Coordinates, after rotation, that lay outside the quantisation range and were cut.
@@ -141,7 +172,7 @@ impl Quantized {
         self.clipping
     }
 
-    /// The integers of the padded coordinates, each times the weight, without offset.
+    /// The integers of the padded coordinates, each times the weight, without offset; with the noise, once it is added.
     ///
     /// # Security
     ///
@@ -165,6 +196,7 @@ impl fmt::Debug for Quantized {
             weight: _,
             saturated: _,
             clipping: _,
+            noise: _,
             plan: _,
         } = self;
         f.write_str("Quantized(..)")
@@ -183,13 +215,64 @@ fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> Box<[u8; 32]> {
     key
 }
 
-/// Rounds all values onto the grid and weighs them; returns how many lay outside.
+/// Rounds all values, again and again while their norm is above the limit; returns how many lay outside the grid.
+// spec: [encode.round.conditional]
+fn round_within(
+    values: &[f64],
+    integers: &mut [i64],
+    grid: Grid,
+    weight: Weight,
+    limit: Option<u128>,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> u64 {
+    for _ in 0..TRIES {
+        let rounding = Keystream::new(draw(rng));
+        let up_or_down = |at: u64, out: &mut [u8]| rounding.read(at, out);
+        let saturated = round(
+            values,
+            integers,
+            grid,
+            weight,
+            up_or_down,
+            round_stochastically,
+        );
+        if limit.is_none_or(|limit| norm_squared(integers, weight) <= limit) {
+            return saturated;
+        }
+    }
+    // No coordinate grows, so the norm is within the limit.
+    round(
+        values,
+        integers,
+        grid,
+        weight,
+        |_, _| (),
+        |value, _| value as i64,
+    )
+}
+
+/// The squared norm of weighted integers before their weight, at most the largest `u128`.
+fn norm_squared(integers: &[i64], weight: Weight) -> u128 {
+    let square = |value: &i64| {
+        let before = u128::from((value / i64::from(weight.get())).unsigned_abs());
+        before * before
+    };
+    let add = |a: u128, b: u128| a.saturating_add(b);
+    let pages = integers.par_chunks(PAGE);
+    pages
+        .map(|page| page.iter().map(square).fold(0, add))
+        .reduce(|| 0, add)
+}
+
+/// Rounds all values onto the grid by a rule that is given 8 random bytes each, and weighs them; returns how many lay
+/// outside.
 fn round(
     values: &[f64],
     integers: &mut [i64],
     grid: Grid,
     weight: Weight,
-    rounding: &Keystream,
+    read: impl Fn(u64, &mut [u8]) + Sync,
+    rule: impl Fn(f64, u64) -> i64 + Sync,
 ) -> u64 {
     // spec: [encode.round.random]
     let levels = grid.levels as f64;
@@ -203,17 +286,15 @@ fn round(
     pages
         .map_init(buffer, |random, (page, (values, integers))| {
             let random = &mut random[..values.len() * 8];
-            rounding.read(page as u64 * PAGE as u64 * 8, random);
+            read(page as u64 * PAGE as u64 * 8, random);
             let (random, _) = random.as_chunks::<8>();
             let mut saturated = 0;
             for ((value, integer), random) in values.iter().zip(integers).zip(random) {
                 let scaled = value * scale;
                 // spec: [encode.round.saturated]
                 saturated += u64::from(scaled.abs() > outside);
-                let rounded = round_stochastically(
-                    scaled.clamp(-levels, levels),
-                    u64::from_le_bytes(*random),
-                );
+                let random = u64::from_le_bytes(*random);
+                let rounded = rule(scaled.clamp(-levels, levels), random);
                 // spec: [encode.weight.product]
                 *integer = rounded * i64::from(weight.get());
             }
@@ -233,6 +314,11 @@ fn round_stochastically(value: f64, random: u64) -> i64 {
 }
 
 const PAGE: usize = 4096;
+/// Coordinates whose noise is drawn in one go: a table stays in the cache for so many draws, and a million coordinates
+/// keep 60 cores busy.
+const NOISE_PAGE: usize = 16_384;
+/// Most roundings that conditional rounding draws. Each is above the limit with probability at most exp(-1/2).
+const TRIES: usize = 64;
 /// What the rounding errors of clip and rotation may add without being called saturation: 2^-32.
 const TOLERANCE: f64 = 1.0 / (1_u64 << 32) as f64;
 const TWO_POW_64: f64 = (1_u128 << 64) as f64;

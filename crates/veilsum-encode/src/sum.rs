@@ -7,6 +7,7 @@
 mod error;
 mod integer;
 mod packed;
+mod removal;
 
 pub use self::error::DecodeError;
 pub use self::integer::{IntegerSum, sha256_of_values};

@@ -139,6 +139,6 @@ const SMALL: &str = concat!(
 );
 const SMALL_SUM: &str = "b6835cf058b77c5418dcc7fdf035d05952e49bc70fee9cdad45ed5c8e9914075";
 const MANIFEST: &str = "fef271830673a04399e317a29580bb2625fbddfcbe14fb72ad49b77b583085d0";
-const PLAN: &str = "bf555e8123fcf132a1967d8c1b967304f5a4216b45a7976ff8ba7e15f66a3084";
+const PLAN: &str = "da53e43bbe125fb1f5cf95f51038bc1fd3c0c42e62496861ee78f81827ef40dc";
 const UPDATE: &str = "5ed54b6cd6faa35861fe9d6b9099a4f513bcef7abd3794a6ada9e6b78280de9e";
 const LARGE: &str = "a2281cecf4f30b1fa13732e09b25bc6df63bb7ae3d35bb205673b2c28895c8b3";

@@ -9,8 +9,9 @@ use crate::NoiseStream;
 /// The surplus noise of one survivor, checked against its advert.
 #[derive(Debug)]
 pub struct Surplus {
-    /// Index, from 0, of the first component removed.
-    first: usize,
+    context: NoiseContext,
+    /// Components below it stay.
+    level: Level,
     streams: Vec<NoiseStream>,
 }
 
@@ -23,6 +24,20 @@ pub enum SurplusError {
     /// All components stay at this level.
     #[error("found a chain value where all noise stays, wanted none")]
     NothingToRemove,
+}
+
+impl Surplus {
+    /// Whose noise it is.
+    #[must_use]
+    pub const fn context(&self) -> &NoiseContext {
+        &self.context
+    }
+
+    /// The level it brings the noise of its member down to.
+    #[must_use]
+    pub const fn level(&self) -> Level {
+        self.level
+    }
 }
 
 impl NoisePlan {
@@ -52,19 +67,32 @@ impl NoisePlan {
             return Err(SurplusError::NotOnChain);
         }
         Ok(Surplus {
-            first: level.0,
+            context: *context,
+            level,
             streams,
         })
     }
 
-    /// Subtracts a surplus from the sums of coordinates `first, first + 1, ...`.
+    /// Subtracts surpluses of one or many members from the sums of coordinates `first, first + 1, ...`, wrapping.
     ///
-    /// `sums` are unpacked: a negative subtrahend would borrow across packed lanes.
+    /// `sums` are unpacked: a negative subtrahend would borrow across packed lanes. Ranges may be done in any order and
+    /// in parallel; together they must cover each coordinate once.
     // spec: [noise.reveal.subtract]
-    pub fn remove(&self, surplus: &Surplus, first: u64, sums: &mut [i64]) {
-        let parts = self.components.iter().skip(surplus.first);
-        for (part, stream) in parts.zip(&surplus.streams) {
-            part.sampler.subtract(stream, first, sums);
+    pub fn remove(&self, surplus: &[Surplus], first: u64, sums: &mut [i64]) {
+        // Component by component over all members, so that one table at a time is in the cache.
+        for (index, part) in self.components.iter().enumerate() {
+            for surplus in surplus {
+                let stream = index.checked_sub(surplus.level.0);
+                if let Some(stream) = stream.and_then(|index| surplus.streams.get(index)) {
+                    part.sampler.subtract(stream, first, sums);
+                }
+            }
         }
+    }
+
+    /// Whether a surplus has the components this plan has above its level.
+    #[must_use]
+    pub fn has_components_of_surplus(&self, surplus: &Surplus) -> bool {
+        surplus.level.0 + surplus.streams.len() == self.components.len()
     }
 }

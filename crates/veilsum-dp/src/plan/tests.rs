@@ -43,7 +43,7 @@ fn sum_of(plan: &NoisePlan, dropped: u32, silent: u32, coordinates: usize) -> Ve
             let surplus = plan
                 .surplus(&revealed, &end, &context(slot), level)
                 .unwrap();
-            plan.remove(&surplus, 0, &mut sum);
+            plan.remove(std::slice::from_ref(&surplus), 0, &mut sum);
         }
     }
     sum

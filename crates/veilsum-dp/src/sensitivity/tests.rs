@@ -7,6 +7,7 @@ fn member(clip: Clip, scale: &str, coordinates: u64, rounding: Rounding) -> Enco
         unit: Unit::Member,
         adjacency: Adjacency::ZeroOut,
         clip,
+        whole: None,
         scale: number(scale),
         levels: None,
         coordinates,

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use veilsum_dp::NoiseBound;
 
-use crate::{Clip, Encoding, FloatEncoding, Manifest, Range};
+use crate::{Clip, Encoding, FloatEncoding, Manifest, Range, Rounding};
 
 /// SHA-256 of manifest, encoding, enrolled members and noise bound.
 pub(super) fn digest(
@@ -33,6 +33,7 @@ fn hash_float_encoding(hash: &mut Sha256, encoding: &FloatEncoding) {
     let (clip, bound) = match encoding.clip {
         Clip::L2(bound) => (0_u8, bound),
         Clip::LInf(bound) => (1, bound),
+        Clip::L1(bound) => (2, bound),
     };
     let (range, extent) = match encoding.range {
         Range::Auto | Range::Full => (0_u8, 0.0),
@@ -44,4 +45,8 @@ fn hash_float_encoding(hash: &mut Sha256, encoding: &FloatEncoding) {
     hash.update([encoding.precision_bits, u8::from(encoding.rotation), range]);
     hash.update(extent.to_bits().to_le_bytes());
     hash.update(encoding.max_weight.to_le_bytes());
+    hash.update([match encoding.rounding {
+        Rounding::Stochastic => 1,
+        Rounding::Conditional => 2,
+    }]);
 }

@@ -1,6 +1,7 @@
 //! Why there is no plan.
 
 use thiserror::Error;
+use veilsum_dp::SensitivityError;
 
 use super::grid::{MAX_DEVIATIONS, MAX_PRECISION, MIN_PRECISION};
 use crate::Dtype;
@@ -62,6 +63,46 @@ pub enum PlanError {
         /// Largest value.
         max: i64,
     },
+    /// The weight lane carries no noise.
+    #[error(
+        "found weights up to {found} in a task with noise, wanted a largest weight of 1: the sum of the weights carries no noise"
+    )]
+    WeightedNoise {
+        /// The largest weight asked for.
+        found: u32,
+    },
+    /// Conditional rounding bounds the Euclidean norm.
+    #[error("found conditional rounding under an {found} clip, wanted an l2 clip")]
+    ConditionalClip {
+        /// Norm of the clip.
+        found: &'static str,
+    },
+    /// The bound of conditional rounding is beyond 128 bits.
+    #[error(
+        "found conditional rounding of norms above 2^64 steps, wanted fewer precision bits or a larger range"
+    )]
+    ConditionalNorm,
+    /// Nobody says how far one example can move the update.
+    #[error("found no example clip, wanted one for the unit example")]
+    ExampleClipMissing,
+    /// An example clip says nothing about a member.
+    #[error(
+        "found an example clip with the unit member, wanted none: the clip of the encoding is the member's"
+    )]
+    ExampleClipOfMember,
+    /// The clip of the whole vector could bring two vectors further apart.
+    #[error(
+        "found examples clipped by {example} and updates clipped by {whole}, which may bring two updates further apart; wanted examples and updates both clipped by l2, or updates clipped by linf"
+    )]
+    ExampleClipNorm {
+        /// Norm of the example clip.
+        example: &'static str,
+        /// Norm of the clip of the encoding.
+        whole: &'static str,
+    },
+    /// The encoding has no bound for this unit.
+    #[error(transparent)]
+    Sensitivity(#[from] SensitivityError),
     /// Sums over all enrolled members could leave their lane.
     #[error("sums over {enrolled} members need {found} bits a lane, wanted at most 64")]
     LaneTooWide {

@@ -1,5 +1,7 @@
 //! The grid of floats that quantised coordinates stand for.
 
+use veilsum_dp::Rational;
+
 use super::PlanError;
 use crate::rotation::Rotation;
 use crate::{Clip, FloatEncoding, Range};
@@ -28,16 +30,31 @@ impl Grid {
         if encoding.max_weight == 0 {
             return Err(PlanError::NoWeight);
         }
-        let (Clip::L2(clip) | Clip::LInf(clip)) = encoding.clip;
-        if !SENSIBLE.contains(&clip) {
-            return Err(PlanError::Clip { found: clip });
-        }
+        check_clip(encoding.clip)?;
         // spec: [encode.plan.levels]
         let levels = (1_i64 << (encoding.precision_bits - 1)) - 1;
         Ok(Self {
             levels,
             range: derive_range(encoding, rotation, padded)?,
         })
+    }
+
+    /// Steps per float unit, `Q / R`.
+    pub fn scale(self) -> Option<Rational> {
+        Rational::integer(self.levels.unsigned_abs()).checked_div(&Rational::from_f64(self.range)?)
+    }
+
+    /// What one step stands for, `R / Q`.
+    pub fn step(self) -> Option<Rational> {
+        Rational::from_f64(self.range)?.checked_div(&Rational::integer(self.levels.unsigned_abs()))
+    }
+}
+
+/// Refuses a bound that is not a sensible positive number.
+pub(super) fn check_clip(clip: Clip) -> Result<(), PlanError> {
+    match clip.bound() {
+        bound if SENSIBLE.contains(&bound) => Ok(()),
+        found => Err(PlanError::Clip { found }),
     }
 }
 
@@ -47,12 +64,11 @@ fn derive_range(
     padded: u64,
 ) -> Result<f64, PlanError> {
     // spec: [encode.plan.range]
+    let root_of_rows = rotation.map_or(1.0, |rotation| (rotation.rows() as f64).sqrt());
     let (full, deviation) = match encoding.clip {
+        Clip::L1(clip) => (clip / root_of_rows, clip / (padded as f64).sqrt()),
         Clip::L2(clip) => (clip, clip / (padded as f64).sqrt()),
-        Clip::LInf(clip) => (
-            clip * rotation.map_or(1.0, |rotation| (rotation.rows() as f64).sqrt()),
-            clip,
-        ),
+        Clip::LInf(clip) => (clip * root_of_rows, clip),
     };
     match encoding.range {
         // `Auto` was resolved before; alone it means the range that nothing leaves.

@@ -38,14 +38,16 @@ impl LaneValues {
                 });
             }
         };
+        // Removal subtracts noise from sums that members may have made as large as they like within their lanes.
+        let room = members * noise;
         let too_large = PlanError::SumTooLarge {
             least: least_sum,
             largest: largest_sum,
             enrolled,
         };
         let (Ok(_), Ok(_), Ok(offset)) = (
-            i64::try_from(least_sum),
-            i64::try_from(largest_sum),
+            i64::try_from(least_sum - room),
+            i64::try_from(largest_sum + room),
             i64::try_from(-least),
         ) else {
             return Err(too_large);

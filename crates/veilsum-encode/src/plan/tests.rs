@@ -74,20 +74,22 @@ fn lane_bits_are_right_at_powers_of_two() {
 
 // spec: [encode.plan.bound] [encode.plan.levels]
 #[test]
-fn offset_and_lane_hold_weight_and_noise() {
-    let encoding = Encoding::Float(PLAIN.weighted(10));
-    let plan = Plan::derive(
-        &manifest(3, Dtype::F64),
-        &encoding,
-        100,
-        NoiseBound::new(77),
-    )
-    .unwrap();
-    assert_eq!(plan.offset(), 10 * 32_767 + 77);
-    assert_eq!(plan.lane_max(), 2 * (10 * 32_767 + 77));
-    assert_eq!(plan.lanes(), 4, "three coordinates and the weight");
-    let bound = u128::from(plan.lane_max()) * 100;
-    assert!(bound < 1 << plan.lane_bits() && bound >= 1 << (plan.lane_bits() - 1));
+fn offset_and_lane_hold_weight_or_noise() {
+    let derive = |encoding, noise| {
+        let encoding = Encoding::Float(encoding);
+        let manifest = manifest(3, Dtype::F64);
+        Plan::derive(&manifest, &encoding, 100, NoiseBound::new(noise)).unwrap()
+    };
+    let weighted = derive(PLAIN.weighted(10), 0);
+    assert_eq!(weighted.offset(), 10 * 32_767);
+    assert_eq!(weighted.lanes(), 4, "three coordinates and the weight");
+    let noisy = derive(PLAIN, 77);
+    assert_eq!((noisy.offset(), noisy.lanes()), (32_767 + 77, 3));
+    for plan in [weighted, noisy] {
+        assert_eq!(plan.lane_max(), 2 * plan.offset() as u64);
+        let bound = u128::from(plan.lane_max()) * 100;
+        assert!(bound < 1 << plan.lane_bits() && bound >= 1 << (plan.lane_bits() - 1));
+    }
     let positive = integer(5, 9, 10, 1).unwrap();
     assert_eq!(
         (positive.offset(), positive.lane_max()),

@@ -1,6 +1,7 @@
 //! Why blocks are no sum under a plan.
 
 use thiserror::Error;
+use veilsum_dp::NoiseBound;
 
 /// Why blocks are no sum under a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,6 +55,49 @@ pub enum DecodeError {
         least: u64,
         /// The largest weight for each contributor.
         most: u64,
+    },
+    /// After the removal of noise, more than honest members can add.
+    #[error("found {found} at coordinate {coordinate}, wanted {least} to {most}")]
+    Value {
+        /// The first such coordinate.
+        coordinate: u64,
+        /// What it holds.
+        found: i64,
+        /// The contributors times the least value of one.
+        least: i64,
+        /// The contributors times the largest value of one.
+        most: i64,
+    },
+    /// The noise is not what the plan was made for.
+    #[error("found noise of up to {found} steps, the plan is for {wanted}")]
+    NoiseBound {
+        /// Bound of the noise plan.
+        found: NoiseBound,
+        /// Bound of the plan.
+        wanted: NoiseBound,
+    },
+    /// Surplus noise was removed before.
+    #[error("found surplus noise already removed, wanted it once")]
+    RemovedTwice,
+    /// A surplus was made under another noise plan.
+    #[error("found surplus noise with other components than the noise plan has")]
+    OtherNoise,
+    /// Surplus noise of two rounds, attempts or levels.
+    #[error("found surplus noise of two tasks, rounds, attempts or levels, wanted one")]
+    MixedSurplus,
+    /// Surplus noise of one member twice.
+    #[error("found surplus noise of slot {slot} twice, wanted it once")]
+    SurplusTwice {
+        /// The member's slot.
+        slot: u32,
+    },
+    /// More members' surplus noise than there are contributors.
+    #[error("found surplus noise of {found} members, wanted at most {contributors}")]
+    TooMuchSurplus {
+        /// Members.
+        found: usize,
+        /// Contributors.
+        contributors: u32,
     },
     /// The sum was unpacked with another plan.
     #[error("the sum was unpacked with another plan")]

@@ -5,23 +5,26 @@ use std::fmt;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::{DecodeError, PAGE, check_contributors};
+use super::{DecodeError, PAGE, PackedSum, check_contributors};
+use crate::packing::pack_values;
 use crate::tensor::Tensors;
 use crate::{Dtype, Encoding, Plan, Tensor, TensorData};
 
 /// The sum of the contributors' integers, exact.
 ///
 /// One value per padded coordinate in manifest order; in a rotated task these are the rotated coordinates.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct IntegerSum {
-    values: Vec<i64>,
+    pub(super) values: Vec<i64>,
     contributors: u32,
     weight: u64,
-    plan: [u8; 32],
+    pub(super) plan: [u8; 32],
+    /// Whether surplus noise was removed.
+    pub(super) removed: bool,
 }
 
 impl IntegerSum {
-    /// A sum from its parts, for one that was stored, or changed by the removal of surplus noise.
+    /// A sum from its parts, for one that was stored.
     ///
     /// # Errors
     ///
@@ -55,6 +58,7 @@ impl IntegerSum {
             contributors,
             weight,
             plan: plan.digest(),
+            removed: false,
         })
     }
 
@@ -120,6 +124,38 @@ impl IntegerSum {
         }
     }
 
+    /// Packs the sum into ring blocks again, each contributor's offset included: what
+    /// [`PackedSum::unpack`](super::PackedSum::unpack) gives back, once surplus noise is removed.
+    ///
+    /// # Errors
+    ///
+    /// The sum was unpacked with another plan, or a value is beyond what so many honest members can add.
+    // spec: [encode.sum.pack]
+    pub fn pack(&self, plan: &Plan) -> Result<PackedSum, DecodeError> {
+        self.check_plan(plan)?;
+        // The planner bounds all three for as many as are enrolled.
+        let contributors = i64::from(self.contributors);
+        let offset = contributors.wrapping_mul(plan.offset());
+        let largest = u64::from(self.contributors).saturating_mul(plan.lane_max());
+        let least = offset.wrapping_neg();
+        let most = least.saturating_add_unsigned(largest);
+        let range = least..=most;
+        let outside = self
+            .values
+            .par_iter()
+            .position_first(|value| !range.contains(value));
+        if let Some(coordinate) = outside {
+            return Err(DecodeError::Value {
+                coordinate: coordinate as u64,
+                found: self.values.get(coordinate).copied().unwrap_or_default(),
+                least,
+                most,
+            });
+        }
+        let blocks = pack_values(plan, &self.values, offset, self.weight);
+        Ok(PackedSum::new(blocks, self.contributors))
+    }
+
     /// Integers to floats, with `share` applied before the step size, and the rotation undone.
     fn dequantize(
         &self,
@@ -142,7 +178,7 @@ impl IntegerSum {
         Ok(flat)
     }
 
-    fn check_plan(&self, plan: &Plan) -> Result<(), DecodeError> {
+    pub(super) fn check_plan(&self, plan: &Plan) -> Result<(), DecodeError> {
         if self.plan == plan.digest() {
             Ok(())
         } else {
@@ -150,6 +186,28 @@ impl IntegerSum {
         }
     }
 }
+
+/// The same values of the same contributors under the same plan, however they came about.
+impl PartialEq for IntegerSum {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            values,
+            contributors,
+            weight,
+            plan,
+            removed: _,
+        } = self;
+        (values, contributors, weight, plan)
+            == (
+                &other.values,
+                &other.contributors,
+                &other.weight,
+                &other.plan,
+            )
+    }
+}
+
+impl Eq for IntegerSum {}
 
 /// Shows how many values there are, not the values.
 impl fmt::Debug for IntegerSum {

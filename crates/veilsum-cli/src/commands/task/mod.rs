@@ -14,7 +14,7 @@ use crate::output::Output;
 use crate::table::{Side, Table, grouped};
 use serde::Serialize;
 use std::fmt;
-use veilsum_encode::{Clip, Encoding, FloatEncoding, Range, TensorSpec};
+use veilsum_encode::{Clip, Encoding, FloatEncoding, Range, Rounding, TensorSpec};
 use veilsum_proto::ids::TaskDigest;
 use veilsum_proto::task::{Task, TaskSpec};
 
@@ -138,8 +138,10 @@ fn encoding_in_words(encoding: &Encoding) -> String {
         rotation,
         range,
         max_weight,
+        rounding,
     } = float;
     let clip = match clip {
+        Clip::L1(bound) => format!("clipped to l1 norm {bound}"),
         Clip::L2(bound) => format!("clipped to norm {bound}"),
         Clip::LInf(bound) => format!("clipped to {bound} a coordinate"),
     };
@@ -149,7 +151,11 @@ fn encoding_in_words(encoding: &Encoding) -> String {
         Range::Spread { deviations } => format!(" over {deviations} deviations"),
         Range::Fixed(range) => format!(" over +-{range}"),
     };
+    let rounding = match rounding {
+        Rounding::Stochastic => "",
+        Rounding::Conditional => ", rounded conditionally",
+    };
     format!(
-        "{clip}{rotation}, {precision_bits} bits a coordinate{range}, weights up to {max_weight}"
+        "{clip}{rotation}, {precision_bits} bits a coordinate{range}{rounding}, weights up to {max_weight}"
     )
 }

@@ -67,6 +67,7 @@ impl Span {
             Encoding::Integer { min, max } => Self::Integer(*min, *max),
             Encoding::Float(float) => Self::Float(match float.clip {
                 Clip::LInf(bound) => bound,
+                Clip::L1(norm) => norm / task.manifest().coordinates() as f64,
                 Clip::L2(norm) => norm / root_of_coordinates(task.manifest()),
             }),
         }

@@ -1,0 +1,162 @@
+//! How far one example or one member can move the integers of a sum under a plan. `spec/noise.md`, section 7.
+
+use veilsum_dp::{
+    Adjacency, Clip as DpClip, Encoded, Rational, Rounding as DpRounding, Sensitivity, Unit,
+};
+
+use super::grid::check_clip;
+use super::{Plan, PlanError};
+use crate::{Clip, Encoding, Rounding};
+
+impl Plan {
+    /// What one step, the unit of the integers, stands for: `R / Q`. `None` in an integer task, where it is 1.
+    #[must_use]
+    pub fn step(&self) -> Option<Rational> {
+        self.grid?.step()
+    }
+
+    /// How far one unit can move the sum, in steps, over all padded coordinates: upper bounds that follow from clip,
+    /// grid, rotation and rounding of this plan, for stating what its noise is worth.
+    ///
+    /// With [`Unit::Member`] the clip of the encoding is the bound and `example_clip` must be `None`. With
+    /// [`Unit::Example`], `example_clip` bounds what one example adds to the update *as it enters the update*: after
+    /// division by a batch size, if there is one.
+    ///
+    /// # Security
+    ///
+    /// The bound of an example is as good as the training that keeps to it: who adds unclipped gradients, or statistics
+    /// of a batch, has no guarantee. In an integer task, an update out of range is refused by its member; that nobody is
+    /// missing from a sum because of one example is up to the member.
+    ///
+    /// # Errors
+    ///
+    /// An example clip is missing, or given for a member, or is not between 2^-100 and 2^100; the clip of the encoding
+    /// could bring two updates further apart in the norm of the example clip; or rounding is conditional and the unit an
+    /// example.
+    // spec: [noise.sensitivity.derived]
+    pub fn sensitivity(
+        &self,
+        unit: Unit,
+        adjacency: Adjacency,
+        example_clip: Option<Clip>,
+    ) -> Result<Sensitivity, PlanError> {
+        let encoded = match (unit, example_clip) {
+            (Unit::Member, None) => self.encoded_member(adjacency)?,
+            (Unit::Example, Some(clip)) => self.encoded_example(adjacency, clip)?,
+            (Unit::Member, Some(_)) => return Err(PlanError::ExampleClipOfMember),
+            (Unit::Example, None) => return Err(PlanError::ExampleClipMissing),
+        };
+        Ok(Sensitivity::derive(&encoded)?)
+    }
+
+    /// The squared norm, in steps and before the weight, above which conditional rounding draws again; `None` without
+    /// conditional rounding.
+    // spec: [encode.round.conditional]
+    pub(super) fn derive_norm_limit(&self) -> Result<Option<u128>, PlanError> {
+        let Encoding::Float(float) = self.encoding else {
+            return Ok(None);
+        };
+        match (float.rounding, float.clip) {
+            (Rounding::Stochastic, _) => Ok(None),
+            (Rounding::Conditional, Clip::L2(_)) => {
+                let encoded = self.encoded_member(Adjacency::ZeroOut)?;
+                let limit = encoded.conditional_norm_squared();
+                let limit = limit.and_then(|limit| limit.floor_u128());
+                limit.map(Some).ok_or(PlanError::ConditionalNorm)
+            }
+            (Rounding::Conditional, clip @ (Clip::L1(_) | Clip::LInf(_))) => {
+                Err(PlanError::ConditionalClip { found: clip.norm() })
+            }
+        }
+    }
+
+    fn encoded_member(&self, adjacency: Adjacency) -> Result<Encoded, PlanError> {
+        let clip = match (self.encoding, adjacency) {
+            (Encoding::Float(float), _) => exact(float.clip)?,
+            (Encoding::Integer { min, max }, Adjacency::ZeroOut) => DpClip::Linf(
+                Rational::integer(min.unsigned_abs().max(max.unsigned_abs())),
+            ),
+            // Half the extent from the middle, to either side.
+            (Encoding::Integer { min, max }, Adjacency::Replace) => {
+                DpClip::Linf(&Rational::integer(max.abs_diff(min)) * &Rational::power_of_half(1))
+            }
+        };
+        self.encoded(Unit::Member, adjacency, clip, None)
+    }
+
+    fn encoded_example(&self, adjacency: Adjacency, clip: Clip) -> Result<Encoded, PlanError> {
+        check_clip(clip)?;
+        let whole = match self.encoding {
+            Encoding::Float(float) => {
+                check_norms(clip, float.clip)?;
+                Some(exact(float.clip)?)
+            }
+            Encoding::Integer { .. } => None,
+        };
+        self.encoded(Unit::Example, adjacency, exact(clip)?, whole)
+    }
+
+    fn encoded(
+        &self,
+        unit: Unit,
+        adjacency: Adjacency,
+        clip: DpClip,
+        whole: Option<DpClip>,
+    ) -> Result<Encoded, PlanError> {
+        let rounding = match self.encoding {
+            Encoding::Float(float) => rounding(float.rounding),
+            Encoding::Integer { .. } => DpRounding::Exact,
+        };
+        let scale = match self.grid {
+            Some(grid) => grid.scale().ok_or(PlanError::Range { found: grid.range })?,
+            None => Rational::integer(1),
+        };
+        Ok(Encoded {
+            unit,
+            adjacency,
+            clip,
+            whole,
+            scale,
+            levels: self.grid.map(|grid| grid.levels.unsigned_abs()),
+            coordinates: self.padded,
+            rotated: self.rotation.is_some(),
+            rounding,
+            max_weight: self.max_weight(),
+        })
+    }
+}
+
+/// Whether the clip of the whole brings two updates no further apart in the norm of the examples: scaling into an L2 ball
+/// is a projection, cutting coordinates is one in every norm; scaling into an L1 ball is none.
+// spec: [noise.sensitivity.example]
+fn check_norms(example: Clip, whole: Clip) -> Result<(), PlanError> {
+    match (example, whole) {
+        (_, Clip::LInf(_)) | (Clip::L2(_), Clip::L2(_)) => Ok(()),
+        (Clip::L1(_) | Clip::LInf(_), Clip::L2(_)) | (_, Clip::L1(_)) => {
+            Err(PlanError::ExampleClipNorm {
+                example: example.norm(),
+                whole: whole.norm(),
+            })
+        }
+    }
+}
+
+fn exact(clip: Clip) -> Result<DpClip, PlanError> {
+    let found = clip.bound();
+    let bound = Rational::from_f64(found).ok_or(PlanError::Clip { found })?;
+    Ok(match clip {
+        Clip::L1(_) => DpClip::L1(bound),
+        Clip::L2(_) => DpClip::L2(bound),
+        Clip::LInf(_) => DpClip::Linf(bound),
+    })
+}
+
+fn rounding(rounding: Rounding) -> DpRounding {
+    match rounding {
+        Rounding::Stochastic => DpRounding::Stochastic,
+        // beta = exp(-1/2)
+        Rounding::Conditional => DpRounding::Conditional {
+            log_inverse_beta: Rational::power_of_half(1),
+        },
+    }
+}
