@@ -208,6 +208,15 @@ pub fn roster(error: &RosterError) -> Failure {
             "names and keys are unique on a roster; `veilsum roster show` lists them"
         }
         RosterError::NoSuchMember { .. } => "`veilsum roster show` lists the members",
+        RosterError::DuplicateTask { .. } | RosterError::NoSuchTask { .. } => {
+            "`veilsum roster show` lists the tasks"
+        }
+        RosterError::TooManyTasks => {
+            "take off what is no longer run: veilsum roster disallow FILE --task TASK"
+        }
+        RosterError::NoTasks | RosterError::TaskOrder { .. } => {
+            "`veilsum roster allow` and `disallow` write the list"
+        }
         RosterError::TooMany
         | RosterError::SlotOrder { .. }
         | RosterError::LastRound { .. }

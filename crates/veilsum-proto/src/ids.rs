@@ -90,6 +90,14 @@ impl fmt::Display for Attempt {
     }
 }
 
+/// Why a text is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("found {found} characters, wanted 64 hex digits")]
+pub struct DigestError {
+    /// Characters found.
+    pub found: usize,
+}
+
 macro_rules! digest {
     ($(#[$doc:meta] $name:ident),+ $(,)?) => {$(
         #[$doc]
@@ -110,6 +118,18 @@ macro_rules! digest {
             }
         }
 
+        impl std::str::FromStr for $name {
+            type Err = DigestError;
+
+            fn from_str(text: &str) -> Result<Self, DigestError> {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(text, &mut bytes).map_err(|_| DigestError {
+                    found: text.chars().count(),
+                })?;
+                Ok(Self(bytes))
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -119,9 +139,7 @@ macro_rules! digest {
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                let mut bytes = [0; 32];
-                hex::decode_to_slice(text.as_bytes(), &mut bytes).map_err(serde::de::Error::custom)?;
-                Ok(Self(bytes))
+                text.parse().map_err(serde::de::Error::custom)
             }
         }
 

@@ -36,6 +36,16 @@ pub enum ServerError {
         /// What does not fit.
         source: TaskError,
     },
+    /// The roster lists tasks, and this is none of them.
+    #[error(
+        "task {name} ({digest}) is not listed on the roster, under which no other task may be run"
+    )]
+    TaskNotListed {
+        /// Name of the task.
+        name: String,
+        /// Its digest.
+        digest: veilsum_proto::ids::TaskDigest,
+    },
     /// A masked update that fits neither budget, so that no upload could ever be taken.
     #[error(
         "masked update of task {name} has {found} bytes, the larger of the two staging budgets is {wanted}"

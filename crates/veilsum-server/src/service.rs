@@ -216,6 +216,11 @@ fn check_tasks(
         if !seen.insert(name.clone()) {
             return Err(ServerError::SameTask { name });
         }
+        // spec: [roster.tasks]
+        if !roster.admits(&task.digest()) {
+            let digest = task.digest();
+            return Err(ServerError::TaskNotListed { name, digest });
+        }
         let misfit = |source| ServerError::Task {
             name: name.clone(),
             source,

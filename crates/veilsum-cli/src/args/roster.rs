@@ -24,6 +24,8 @@ pub enum Command {
     Init(Init),
     Add(Add),
     Remove(Remove),
+    Allow(Allow),
+    Disallow(Disallow),
     Sign(Sign),
     Show(Show),
 }
@@ -79,6 +81,34 @@ pub struct Remove {
     pub name: Name,
 }
 
+/// List a task: once one is listed, no other may be run under the roster; takes a signature off
+///
+/// In large federations the randomness that signing draws decides who masks with whom. List the task before, so that nobody can
+/// still choose among tasks, and so among graphs, when the randomness is public. Members refuse tasks with such a graph that the
+/// roster does not list, unless their own policy pins them.
+#[derive(Debug, Args)]
+#[command(after_help = ALLOW)]
+pub struct Allow {
+    /// Roster file to edit
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Task to list: a task file, or the 64 hex digits of its digest
+    #[arg(long, value_name = "TASK")]
+    pub task: String,
+}
+
+/// Take a task off the list; without any left, every task may be run again. Takes a signature off
+#[derive(Debug, Args)]
+#[command(after_help = DISALLOW)]
+pub struct Disallow {
+    /// Roster file to edit
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Task to take off: a task file, or the 64 hex digits of its digest
+    #[arg(long, value_name = "TASK")]
+    pub task: String,
+}
+
 /// Sign the roster as its authority, with fresh randomness for the graphs of its rounds
 ///
 /// Sign last, when all members and the coordinator's key are in. The randomness is drawn at every signing, also of a roster
@@ -110,6 +140,7 @@ const EXAMPLES: &str = "\
 Examples, in this order:
   veilsum roster init roster.toml --federation clinics --authority authority.pub --coordinator coordinator.pub
   veilsum roster add roster.toml --name alice --key alice.pub
+  veilsum roster allow roster.toml --task task.toml
   veilsum roster sign roster.toml --key authority.key
   veilsum roster show roster.toml --authority authority.pub";
 
@@ -124,6 +155,14 @@ Example:
 const REMOVE: &str = "\
 Example:
   veilsum roster remove roster.toml --name alice";
+
+const ALLOW: &str = "\
+Example:
+  veilsum roster allow roster.toml --task task.toml";
+
+const DISALLOW: &str = "\
+Example:
+  veilsum roster disallow roster.toml --task task.toml";
 
 const SIGN: &str = "\
 Example:

@@ -1,6 +1,6 @@
 //! `veilsum roster`: who takes part.
 
-use crate::args::roster::{Add, Command, Init, Remove, Show, Sign};
+use crate::args::roster::{Add, Allow, Command, Disallow, Init, Remove, Show, Sign};
 use crate::exit::{Failure, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::output::Output;
@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 use veilsum_proto::identity::PublicKey;
-use veilsum_proto::ids::{RosterDigest, Round, Slot};
+use veilsum_proto::ids::{RosterDigest, Round, Slot, TaskDigest};
 use veilsum_proto::roster::{Member, Name, Roster, RosterDraft, RosterError};
 
 /// Runs the command.
@@ -19,6 +19,8 @@ pub fn run(command: &Command, output: Output) -> Outcome {
         Command::Init(args) => init(args, output),
         Command::Add(args) => add(args, output),
         Command::Remove(args) => remove(args, output),
+        Command::Allow(args) => allow(args, output),
+        Command::Disallow(args) => disallow(args, output),
         Command::Sign(args) => sign(args, output),
         Command::Show(args) => show(args, output),
     }
@@ -62,6 +64,24 @@ fn remove(args: &Remove, output: Output) -> Outcome {
     edit(&args.file, output, |draft| {
         draft.remove(args.name.as_str()).map(|_| ())
     })
+}
+
+fn allow(args: &Allow, output: Output) -> Outcome {
+    let task = task_digest(&args.task)?;
+    edit(&args.file, output, |draft| draft.allow_task(task))
+}
+
+fn disallow(args: &Disallow, output: Output) -> Outcome {
+    let task = task_digest(&args.task)?;
+    edit(&args.file, output, |draft| draft.disallow_task(&task))
+}
+
+/// A digest as it is, or that of a task file.
+fn task_digest(text: &str) -> Result<TaskDigest, Failure> {
+    match text.parse() {
+        Ok(digest) => Ok(digest),
+        Err(_) => Ok(files::task_file(Path::new(text))?.digest()),
+    }
 }
 
 fn edit(
@@ -126,6 +146,8 @@ struct Shown<'a> {
     /// Whether the authority's key came from the user and not from the file itself.
     authority_given: bool,
     digest: Option<RosterDigest>,
+    /// Tasks that may be run; null when any may.
+    tasks: Option<Vec<TaskDigest>>,
     members: Vec<Row<'a>>,
 }
 
@@ -146,6 +168,7 @@ impl<'a> Shown<'a> {
             signed: false,
             authority_given: false,
             digest: None,
+            tasks: draft.tasks().map(|tasks| tasks.iter().copied().collect()),
             members: rows(draft.members()),
         }
     }
@@ -159,6 +182,7 @@ impl<'a> Shown<'a> {
             signed: true,
             authority_given: trust == Trust::Given,
             digest: Some(roster.digest()),
+            tasks: roster.tasks().map(|tasks| tasks.iter().copied().collect()),
             members: rows(roster.members()),
         }
     }
@@ -183,6 +207,15 @@ impl fmt::Display for Shown<'_> {
         writeln!(f, "signature    {}", self.standing())?;
         if let Some(digest) = &self.digest {
             writeln!(f, "digest       {digest}")?;
+        }
+        match &self.tasks {
+            None => writeln!(f, "tasks        any that the members' policies admit")?,
+            Some(tasks) => {
+                for (index, task) in tasks.iter().enumerate() {
+                    let name = if index == 0 { "tasks" } else { "" };
+                    writeln!(f, "{name:<13}{task}")?;
+                }
+            }
         }
         if self.members.is_empty() {
             return write!(f, "\nno members yet");

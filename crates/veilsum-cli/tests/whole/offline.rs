@@ -100,6 +100,27 @@ fn roster_goes_from_draft_to_signed_and_back_with_every_edit() {
 }
 
 #[test]
+fn roster_lists_tasks_by_file_or_digest_and_loses_its_signature_by_it() {
+    let folder = Folder::new();
+    folder.federation(&["alice", "bob", "carol"]);
+    folder.ok("task new task.toml");
+    folder.ok("roster allow roster.toml --task task.toml");
+    let draft = folder.json("roster show roster.toml");
+    assert_eq!(draft["signed"], false);
+    let digest = folder.json("task show task.toml")["digest"].clone();
+    assert_eq!(draft["tasks"], serde_json::json!([digest]));
+    folder
+        .run("roster allow roster.toml --task task.toml")
+        .assert_error(3, "already");
+    folder.ok("roster sign roster.toml --key authority.key");
+    let signed = folder.json("roster show roster.toml --authority authority.pub");
+    assert_eq!(signed["tasks"], serde_json::json!([digest]));
+    let digest = digest.as_str().unwrap();
+    folder.ok(&format!("roster disallow roster.toml --task {digest}"));
+    assert!(folder.json("roster show roster.toml")["tasks"].is_null());
+}
+
+#[test]
 fn roster_refusals_have_codes_and_hints() {
     let folder = Folder::new();
     folder.federation(&["alice"]);

@@ -1,11 +1,13 @@
 //! A roster before it is signed.
 
 use super::members::{Member, Members};
+use super::tasks::Tasks;
 use super::{Name, Roster, RosterError, digest};
 use crate::identity::{Identity, PublicKey};
-use crate::ids::{Round, Slot};
+use crate::ids::{Round, Slot, TaskDigest};
 use crate::label::Label;
 use rand_core::CryptoRng;
+use std::collections::BTreeSet;
 use tls_codec::{TlsSerialize, TlsSize};
 
 /// A roster that is being edited: it has no randomness and no signature, so every edit of a signed roster loses both.
@@ -18,6 +20,7 @@ pub struct RosterDraft {
     authority: PublicKey,
     coordinator: PublicKey,
     last_round: Round,
+    tasks: Tasks,
     members: Members,
 }
 
@@ -29,6 +32,7 @@ impl RosterDraft {
             authority,
             coordinator,
             last_round: Self::DEFAULT_LAST_ROUND,
+            tasks: Tasks::default(),
             members: Members::default(),
         }
     }
@@ -65,6 +69,30 @@ impl RosterDraft {
         }
         self.last_round = last_round;
         Ok(())
+    }
+
+    /// Lists a task: once one is listed, no other may be run under the roster.
+    ///
+    /// # Errors
+    ///
+    /// [`RosterError::DuplicateTask`], or [`RosterError::TooManyTasks`] beyond [`MAX_TASKS`](super::MAX_TASKS).
+    // spec: [roster.tasks]
+    pub fn allow_task(&mut self, task: TaskDigest) -> Result<(), RosterError> {
+        self.tasks.allow(task)
+    }
+
+    /// Takes a task off the list. Without any left, every task may be run again.
+    ///
+    /// # Errors
+    ///
+    /// [`RosterError::NoSuchTask`].
+    pub fn disallow_task(&mut self, task: &TaskDigest) -> Result<(), RosterError> {
+        self.tasks.disallow(task)
+    }
+
+    /// Digests of the tasks that may be run under the roster; nothing when any may.
+    pub fn tasks(&self) -> Option<&BTreeSet<TaskDigest>> {
+        self.tasks.listed()
     }
 
     /// Sets the coordinator's key.

@@ -1,8 +1,8 @@
 //! Why a roster is refused.
 
-use super::{MAX_MEMBERS, Name, RosterDraft, TomlError};
+use super::{MAX_MEMBERS, MAX_TASKS, Name, RosterDraft, TomlError};
 use crate::identity::PublicKey;
-use crate::ids::{Round, Slot};
+use crate::ids::{Round, Slot, TaskDigest};
 
 /// Why a roster, or an edit of one, is refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -105,6 +105,34 @@ pub enum RosterError {
     NoSuchMember {
         /// Name asked for.
         name: String,
+    },
+    /// A list of tasks that lists none.
+    #[error(
+        "roster has an empty list of tasks, under which nothing could be run; leave `tasks` out to admit any task"
+    )]
+    NoTasks,
+    /// Too many tasks.
+    #[error("roster lists more than {MAX_TASKS} tasks")]
+    TooManyTasks,
+    /// A task listed twice.
+    #[error("roster lists the task {task} already")]
+    DuplicateTask {
+        /// Its digest.
+        task: TaskDigest,
+    },
+    /// Digests of tasks out of order.
+    #[error("roster lists the task {found} after {before}, wanted ascending digests")]
+    TaskOrder {
+        /// Digest found.
+        found: TaskDigest,
+        /// The one before it.
+        before: TaskDigest,
+    },
+    /// No such task on the list.
+    #[error("roster does not list the task {task}")]
+    NoSuchTask {
+        /// Digest asked for.
+        task: TaskDigest,
     },
     /// The last round is out of range.
     #[error("last round is {found}, wanted 1 to {}", RosterDraft::MAX_LAST_ROUND)]

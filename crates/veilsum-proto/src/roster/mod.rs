@@ -16,6 +16,7 @@ mod draft;
 mod error;
 mod members;
 mod name;
+mod tasks;
 mod text;
 
 #[cfg(test)]
@@ -25,11 +26,13 @@ pub use self::draft::RosterDraft;
 pub use self::error::RosterError;
 pub use self::members::{MAX_MEMBERS, Member};
 pub use self::name::{MAX_NAME, Name, NameError};
+pub use self::tasks::MAX_TASKS;
 pub use self::text::TomlError;
 
 use crate::identity::{PublicKey, Signature};
-use crate::ids::{RosterDigest, Round, Slot};
+use crate::ids::{RosterDigest, Round, Slot, TaskDigest};
 use crate::label::{Label, VERSION};
+use std::collections::BTreeSet;
 use tls_codec::Serialize as _;
 
 /// A roster signed by its authority, with every invariant checked. It cannot be edited, only turned back into a draft:
@@ -105,6 +108,22 @@ impl Roster {
     /// Last round that may be run under this roster.
     pub fn last_round(&self) -> Round {
         self.draft.last_round()
+    }
+
+    /// Digests of the tasks that may be run under the roster; nothing when any may.
+    pub fn tasks(&self) -> Option<&BTreeSet<TaskDigest>> {
+        self.draft.tasks()
+    }
+
+    /// Whether the authority signed this task: its digest was fixed before the randomness was drawn.
+    pub fn lists(&self, task: &TaskDigest) -> bool {
+        self.tasks().is_some_and(|tasks| tasks.contains(task))
+    }
+
+    /// Whether the task may be run under the roster: it is listed, or nothing is.
+    // spec: [roster.tasks]
+    pub fn admits(&self, task: &TaskDigest) -> bool {
+        self.tasks().is_none_or(|tasks| tasks.contains(task))
     }
 
     /// Number of slots, at least 1.

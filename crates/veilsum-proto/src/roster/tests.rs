@@ -1,6 +1,6 @@
 use super::*;
 use crate::identity::Identity;
-use crate::ids::{Round, Slot};
+use crate::ids::{Round, Slot, TaskDigest};
 use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -83,6 +83,7 @@ fn the_encoding_is_the_one_of_the_spec() {
     want.extend_from_slice(key(AUTHORITY).as_bytes());
     want.extend_from_slice(key(COORDINATOR).as_bytes());
     want.extend_from_slice(&1000_u64.to_be_bytes());
+    want.push(0); // any task
     want.extend_from_slice(&[0x40, 2 * (4 + 3 + 32)]);
     for (slot, name) in [(0, b"m0"), (1, b"m1")] {
         want.extend_from_slice(&[0, 0, 0, slot, 2]);
@@ -98,12 +99,99 @@ fn the_encoding_is_the_one_of_the_spec() {
 fn the_digest_of_a_small_roster_is_fixed() {
     // The values come from a few lines of another language with another library for Ed25519.
     let randomness = [0x11; 32];
-    let digest = digest(&draft(3), &randomness).unwrap();
-    let signature = identity(AUTHORITY).sign(Label::SignRoster, &[digest.as_bytes()]);
-    assert_eq!(digest.to_string(), GOLDEN_DIGEST);
-    assert_eq!(signature.to_string(), GOLDEN_SIGNATURE);
-    let roster = Roster::verified(draft(3), randomness, signature).unwrap();
-    assert_eq!(roster.digest(), digest);
+    let listing = |tasks: &[u8]| {
+        let mut draft = draft(3);
+        for byte in tasks {
+            draft.allow_task(TaskDigest([*byte; 32])).unwrap();
+        }
+        draft
+    };
+    for (draft, wanted, wanted_signature) in [
+        (listing(&[]), GOLDEN_DIGEST, GOLDEN_SIGNATURE),
+        (
+            listing(&[3, 2]),
+            GOLDEN_WITH_TASKS,
+            GOLDEN_SIGNATURE_WITH_TASKS,
+        ),
+    ] {
+        let digest = digest(&draft, &randomness).unwrap();
+        let signature = identity(AUTHORITY).sign(Label::SignRoster, &[digest.as_bytes()]);
+        assert_eq!(digest.to_string(), wanted);
+        assert_eq!(signature.to_string(), wanted_signature);
+        let roster = Roster::verified(draft, randomness, signature).unwrap();
+        assert_eq!(roster.digest(), digest);
+    }
+}
+
+// spec: [roster.tasks]
+#[test]
+fn a_roster_that_lists_tasks_admits_no_other() {
+    let (listed, other) = (TaskDigest([7; 32]), TaskDigest([8; 32]));
+    let any = signed(draft(3), 1).unwrap();
+    assert!(any.admits(&listed) && !any.lists(&listed));
+    let mut draft = any.into_draft();
+    draft.allow_task(listed).unwrap();
+    assert_eq!(
+        draft.allow_task(listed),
+        Err(RosterError::DuplicateTask { task: listed })
+    );
+    assert_eq!(
+        draft.disallow_task(&other),
+        Err(RosterError::NoSuchTask { task: other })
+    );
+    let roster = signed(draft, 1).unwrap();
+    assert!(roster.admits(&listed) && roster.lists(&listed));
+    assert!(!roster.admits(&other) && !roster.lists(&other));
+    assert_eq!(read(&roster.to_toml()), Ok(roster.clone()));
+    let mut draft = roster.into_draft();
+    draft.disallow_task(&listed).unwrap();
+    assert!(signed(draft, 1).unwrap().admits(&other));
+}
+
+// spec: [roster.tasks]
+#[test]
+fn a_list_of_tasks_is_ascending_and_of_1_to_256() {
+    let mut full = draft(1);
+    for number in 0..MAX_TASKS {
+        let mut digest = [0; 32];
+        digest[..8].copy_from_slice(&number.to_be_bytes());
+        full.allow_task(TaskDigest(digest)).unwrap();
+    }
+    assert_eq!(
+        full.allow_task(TaskDigest([9; 32])),
+        Err(RosterError::TooManyTasks)
+    );
+    assert_eq!(RosterDraft::from_toml(&full.to_toml()), Ok(full));
+
+    let (low, high) = (TaskDigest([1; 32]), TaskDigest([2; 32]));
+    let with = |list: &str| {
+        let text = draft(1).to_toml();
+        RosterDraft::from_toml(
+            &text.replace("last_round", &format!("tasks = [{list}]\nlast_round")),
+        )
+    };
+    assert_eq!(with(""), Err(RosterError::NoTasks));
+    assert_eq!(
+        with(&format!("\"{high}\", \"{low}\"")),
+        Err(RosterError::TaskOrder {
+            found: low,
+            before: high
+        })
+    );
+    assert_eq!(
+        with(&format!("\"{low}\", \"{low}\"")),
+        Err(RosterError::DuplicateTask { task: low })
+    );
+    assert!(with(&format!("\"{low}\", \"{high}\"")).is_ok());
+}
+
+// spec: [roster.tasks] [roster.signature]
+#[test]
+fn a_task_that_was_added_after_signing_is_found_out() {
+    let text = signed(draft(3), 1).unwrap().to_toml();
+    let task = TaskDigest([5; 32]);
+    let changed = text.replace("last_round", &format!("tasks = [\"{task}\"]\nlast_round"));
+    assert!(matches!(read(&changed), Err(RosterError::Signature { .. })));
 }
 
 // spec: [roster.randomness]
@@ -463,6 +551,9 @@ proptest! {
     }
 }
 
-const GOLDEN_DIGEST: &str = "3705ade81f5f81d2f124cbacb8d872ec2411f667bea8aad76e7434dbf2d2694c";
-const GOLDEN_SIGNATURE: &str = "7fce9f26ef0b0d79e85c1b8c5b588f859c9fa09aa75b5a77b7ce10886df5c9e2\
-    953ece3c1a78fe9e4cf1c34014252feac18047936bd445dd12f251d5dbf9ed08";
+const GOLDEN_DIGEST: &str = "6a4c4bc08557c87f3b483f2051dba8d086ec6a85e17bce433324bbfaa5585280";
+const GOLDEN_SIGNATURE: &str = "aece2e3761750003068ebc63d6c26b5aae339d0b48590c255f5c8aa0d85f1734\
+    0218351afb3a4682566810d18a1d1600f512637cd7f706401a7d2874452f240e";
+const GOLDEN_WITH_TASKS: &str = "440e6e5a5673294e6d24fdff3c9c1084bd24b2f6be728426058fc712cb6f2bf2";
+const GOLDEN_SIGNATURE_WITH_TASKS: &str = "9a7b40f67eadbd667ae9bd33855a26f703e2365c235ce597d3add6d9f6851dfe\
+     344398c80c038c10acf889b2138e744ca956668fa5630a2730b274c2242f1805";

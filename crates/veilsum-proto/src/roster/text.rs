@@ -2,7 +2,7 @@
 
 use super::{Member, Name, Roster, RosterDraft, RosterError};
 use crate::identity::{PublicKey, Signature};
-use crate::ids::{Round, Slot};
+use crate::ids::{Round, Slot, TaskDigest};
 use crate::label::VERSION;
 use serde::Deserialize;
 use std::fmt;
@@ -114,6 +114,7 @@ struct RosterFile {
     authority: PublicKey,
     coordinator: PublicKey,
     last_round: Round,
+    tasks: Option<Vec<TaskDigest>>,
     randomness: Option<Hex<32>>,
     signature: Option<Hex<64>>,
     #[serde(default)]
@@ -144,6 +145,7 @@ impl RosterFile {
     fn into_draft(self) -> Result<RosterDraft, RosterError> {
         let mut draft = RosterDraft::new(self.federation, self.authority, self.coordinator);
         draft.set_last_round(self.last_round)?;
+        list_tasks(&mut draft, self.tasks)?;
         for member in self.members {
             let wanted = Slot(draft.len());
             if member.slot != wanted {
@@ -156,6 +158,23 @@ impl RosterFile {
         }
         Ok(draft)
     }
+}
+
+// spec: [roster.tasks]
+fn list_tasks(draft: &mut RosterDraft, tasks: Option<Vec<TaskDigest>>) -> Result<(), RosterError> {
+    let Some(tasks) = tasks else { return Ok(()) };
+    if tasks.is_empty() {
+        return Err(RosterError::NoTasks);
+    }
+    let mut last: Option<TaskDigest> = None;
+    for found in tasks {
+        if let Some(before) = last.filter(|before| *before > found) {
+            return Err(RosterError::TaskOrder { found, before });
+        }
+        draft.allow_task(found)?;
+        last = Some(found);
+    }
+    Ok(())
 }
 
 #[derive(Clone, Copy)]
@@ -182,6 +201,13 @@ fn push(text: &mut String, draft: &RosterDraft, seal: Option<(&[u8; 32], &Signat
     text.push_str(&format!("authority = \"{}\"\n", draft.authority()));
     text.push_str(&format!("coordinator = \"{}\"\n", draft.coordinator()));
     text.push_str(&format!("last_round = {}\n", draft.last_round()));
+    if let Some(tasks) = draft.tasks() {
+        text.push_str("tasks = [\n");
+        for task in tasks {
+            text.push_str(&format!("  \"{task}\",\n"));
+        }
+        text.push_str("]\n");
+    }
     if let Some((randomness, signature)) = seal {
         text.push_str(&format!("randomness = \"{}\"\n", hex::encode(randomness)));
         text.push_str(&format!("signature = \"{signature}\"\n"));

@@ -162,6 +162,8 @@ fn server(error: &ServerError) -> Failure {
         ServerError::Task { .. } => {
             Failure::refused(error).hint("veilsum task check TASK --roster ROSTER says more")
         }
+        ServerError::TaskNotListed { .. } => Failure::refused(error)
+            .hint("have the authority list it: veilsum roster allow ROSTER --task TASK, then sign"),
         ServerError::Budget { .. } => Failure::usage(error)
             .hint("raise `staging_budget` or `spill_budget` in the configuration"),
         ServerError::Store(_) | ServerError::Staging(_) => Failure::new(Kind::Io, error)
