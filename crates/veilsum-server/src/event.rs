@@ -9,8 +9,10 @@ use veilsum_proto::{
     roster::Name,
 };
 
+use crate::privacy::RoundPrivacy;
+
 /// Something that happened. As JSON: one object with the field `event`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// Members can connect.
@@ -68,6 +70,8 @@ pub enum Event {
         weight_sum: u64,
         /// SHA-256 of the integer sum, hexadecimal.
         sum_sha256: String,
+        /// What the noise in the sum is worth; `None` in a task without noise.
+        noise: Option<RoundPrivacy>,
         /// The receipt's file, if one was asked for and could be written.
         file: Option<PathBuf>,
     },
