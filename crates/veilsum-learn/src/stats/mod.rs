@@ -7,8 +7,11 @@
 //! |---|---|---|
 //! | sum, mean, variance of `d` columns ([`Moments`]) | count, `d` sums, `d` sums of squares on a grid | 1 |
 //! | histogram ([`Histogram`]) | a count for each bin | 1 |
-//! | quantile ([`Bisection`]) | count at or below the threshold, count | one for each bit |
+//! | quantile ([`Bisection`]) | counts at or below the threshold and above it | one for each bit |
 //! | evaluation ([`Tally`]) | examples, right ones, loss on a grid | 1 |
+//!
+//! A [`Query`] is one of these as a person asks it, with integers scaled so that noise of one size on each of them costs little,
+//! and with what noise does to the result.
 //!
 //! # Security
 //!
@@ -18,6 +21,7 @@
 mod histogram;
 mod moments;
 mod quantile;
+mod query;
 mod tally;
 
 use thiserror::Error;
@@ -26,6 +30,10 @@ use veilsum_encode::{Tensor, TensorData, Tensors};
 pub use histogram::Histogram;
 pub use moments::{Grid, Moment, Moments};
 pub use quantile::Bisection;
+pub use query::{
+    Answer, Bin, Change, ColumnEstimate, Estimate, Inquiry, Kind, Parameters, Progress, Query,
+    Question,
+};
 pub use tally::Tally;
 
 use crate::setting::SettingError;
@@ -68,6 +76,31 @@ pub enum StatsError {
         /// The count.
         found: i64,
     },
+    /// A query that lacks a key of its kind.
+    #[error("a query of kind {kind} needs `{key}`")]
+    Lacks {
+        /// Kind of the query.
+        kind: Kind,
+        /// The key.
+        key: &'static str,
+    },
+    /// A query with a key of another kind.
+    #[error("a query of kind {kind} has no `{key}`")]
+    Has {
+        /// Kind of the query.
+        kind: Kind,
+        /// The key.
+        key: &'static str,
+    },
+    /// A column without a name, or named twice.
+    #[error("found the column {name:?}, wanted names of 1 to 512 bytes, each once")]
+    Column {
+        /// The name.
+        name: String,
+    },
+    /// Bytes that are no question.
+    #[error("found bytes that are not the encoding of a question")]
+    Bytes,
     /// No evaluation of the model.
     #[error(transparent)]
     Train(#[from] TrainError),

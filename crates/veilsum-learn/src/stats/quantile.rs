@@ -5,7 +5,7 @@ use crate::setting::{SettingError, require};
 
 /// Search for the value that a share of all values is at or below; each round halves the interval it lies in.
 ///
-/// One example changes each of the two counts by at most 1, in every round: the budget is spent once a round.
+/// One example changes one of the two counts by 1, in every round: the budget is spent once a round.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bisection {
     low: f64,
@@ -45,11 +45,15 @@ impl Bisection {
     // spec: [stats.bisection]
     pub fn observe(&mut self, sum: &[i64]) -> Result<(), StatsError> {
         require_length("integers", sum.len(), 2)?;
-        let (below, count) = (sum[0], sum[1]);
+        let (below, count) = (sum[0], sum[0].saturating_add(sum[1]));
         if count < 1 {
             return Err(StatsError::NoCount { found: count });
         }
         let threshold = self.threshold();
+        // neighbouring floats have none between them
+        if threshold <= self.low || threshold >= self.high {
+            return Ok(());
+        }
         match below as f64 >= self.quantile * count as f64 {
             true => self.high = threshold,
             false => self.low = threshold,
@@ -57,7 +61,7 @@ impl Bisection {
         Ok(())
     }
 
-    /// Vector of one member's values for the present threshold: how many are at or below it, and how many there are.
+    /// Vector of one member's values for the present threshold: how many are at or below it, and how many above.
     ///
     /// # Errors
     ///
@@ -68,12 +72,17 @@ impl Bisection {
         }
         let threshold = self.threshold();
         let below = values.iter().filter(|value| **value <= threshold).count();
-        Ok(vec![below as i64, values.len() as i64])
+        Ok(vec![below as i64, (values.len() - below) as i64])
     }
 
     /// What members compare with in this round: the middle of the interval.
     pub fn threshold(&self) -> f64 {
         self.low + (self.high - self.low) / 2.0
+    }
+
+    /// The share that is searched for.
+    pub fn quantile(&self) -> f64 {
+        self.quantile
     }
 
     /// The interval that the quantile lies in.
