@@ -137,10 +137,22 @@ pub fn moments() -> Result<Moments, CancerError> {
 /// [`CancerError`] never happens for the embedded data.
 pub fn federation(seed: RunSeed) -> Result<(Vec<Examples>, Examples), CancerError> {
     let TrainTest { train, test } = load()?.split_test(20, seed)?;
-    let parts = hospitals(&train, seed)?;
+    standardized(&hospitals(&train, seed)?, &test)
+}
+
+/// Members' examples and a test set, features standardised by the sum of the members' vectors (in the clear here: what a secure sum gives
+/// is the same integers).
+///
+/// # Errors
+///
+/// [`CancerError::Scaling`] for examples with other features.
+pub fn standardized(
+    parts: &[Examples],
+    test: &Examples,
+) -> Result<(Vec<Examples>, Examples), CancerError> {
     let moments = moments()?;
     let mut sum = vec![0; moments.len()];
-    for part in &parts {
+    for part in parts {
         let vector = moments.encode(part.features())?;
         sum.iter_mut()
             .zip(vector)
@@ -151,7 +163,7 @@ pub fn federation(seed: RunSeed) -> Result<(Vec<Examples>, Examples), CancerErro
         .iter()
         .map(|part| scaler.apply(part))
         .collect::<Result<_, _>>()?;
-    Ok((parts, scaler.apply(&test)?))
+    Ok((parts, scaler.apply(test)?))
 }
 
 fn parse(csv: &str) -> Result<Examples, CancerError> {

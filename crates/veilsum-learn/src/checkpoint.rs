@@ -17,11 +17,14 @@ use crate::files::write_atomic;
 use crate::model::{Model, ModelError};
 use crate::optimizer::{OptimizerError, ServerState};
 use crate::progress::EarlyStop;
+use crate::train::Evaluation;
 
 /// State of learning between two rounds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Last round that is in the model.
+    /// Digest of the job that wrote it ([`Job::digest`](crate::Job::digest)).
+    pub job: [u8; 32],
+    /// Last round that is over, with a sum or without.
     pub round: u64,
     /// The newest model.
     pub model: Model,
@@ -29,8 +32,8 @@ pub struct Checkpoint {
     pub server: ServerState,
     /// The rule that stops training, if there is one.
     pub stop: Option<EarlyStop>,
-    /// The best model so far, if one is kept.
-    pub best: Option<Model>,
+    /// The best model so far and how well it did, if one is kept.
+    pub best: Option<(Model, Evaluation)>,
     /// The clip of member-level privacy, if it adapts.
     pub clip: Option<AdaptiveClip>,
 }
@@ -88,13 +91,19 @@ impl Checkpoint {
     pub fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let whole = |model: &Model| model.to_bytes().map_err(ModelError::from);
         let mut out = LABEL.to_vec();
+        out.extend_from_slice(&self.job);
         out.extend_from_slice(&self.round.to_le_bytes());
         put_sized(&mut out, &whole(&self.model)?);
         put_sized(&mut out, &self.server.to_bytes()?);
         let stop = self.stop.map(EarlyStop::to_bytes);
         put_sized(&mut out, &stop.unwrap_or_default());
-        let best = self.best.as_ref().map(whole).transpose()?;
-        put_sized(&mut out, &best.unwrap_or_default());
+        let best = self.best.as_ref().map(|(model, found)| {
+            let mut bytes = found.accuracy.to_le_bytes().to_vec();
+            bytes.extend_from_slice(&found.loss.to_le_bytes());
+            bytes.extend_from_slice(&whole(model)?);
+            Ok::<_, CheckpointError>(bytes)
+        });
+        put_sized(&mut out, &best.transpose()?.unwrap_or_default());
         let clip = self.clip.map(AdaptiveClip::to_bytes);
         put_sized(&mut out, &clip.unwrap_or_default());
         let digest = Sha256::digest(&out);
@@ -116,44 +125,51 @@ impl Checkpoint {
             return Err(CheckpointError::Damaged);
         }
         let parts = parse(content).ok_or(CheckpointError::Damaged)?;
-        let optional = |part: &[u8]| match part {
-            [] => Ok(None),
-            part => Model::from_bytes(part).map(Some),
+        let best = match parts.best {
+            Some((found, model)) => Some((Model::from_bytes(model)?, found)),
+            None => None,
         };
         Ok(Self {
+            job: parts.job,
             round: parts.round,
             model: Model::from_bytes(parts.model)?,
             server: ServerState::from_bytes(parts.server)?,
             stop: parts.stop,
-            best: optional(parts.best)?,
+            best,
             clip: parts.clip,
         })
     }
 }
 
 struct Parts<'a> {
+    job: [u8; 32],
     round: u64,
     model: &'a [u8],
     server: &'a [u8],
     stop: Option<EarlyStop>,
-    best: &'a [u8],
+    best: Option<(Evaluation, &'a [u8])>,
     clip: Option<AdaptiveClip>,
 }
 
 fn parse(content: &[u8]) -> Option<Parts<'_>> {
     let mut reader = Reader::new(content);
     reader.label(LABEL)?;
+    let job = reader.array()?;
     let (round, model, server) = (reader.u64()?, reader.sized()?, reader.sized()?);
     let stop = match reader.sized()? {
         [] => None,
         part => Some(EarlyStop::from_bytes(part)?),
     };
-    let best = reader.sized()?;
+    let best = match reader.sized()? {
+        [] => None,
+        part => Some(judged(part)?),
+    };
     let clip = match reader.sized()? {
         [] => None,
         part => Some(AdaptiveClip::from_bytes(part)?),
     };
     reader.is_empty().then_some(Parts {
+        job,
         round,
         model,
         server,
@@ -161,6 +177,17 @@ fn parse(content: &[u8]) -> Option<Parts<'_>> {
         best,
         clip,
     })
+}
+
+/// Evaluation and bytes of a model that was judged.
+fn judged(part: &[u8]) -> Option<(Evaluation, &[u8])> {
+    let (accuracy, rest) = part.split_first_chunk()?;
+    let (loss, model) = rest.split_first_chunk()?;
+    let evaluation = Evaluation {
+        accuracy: f64::from_le_bytes(*accuracy),
+        loss: f64::from_le_bytes(*loss),
+    };
+    Some((evaluation, model))
 }
 
 fn at(path: &Path, fault: io::Error) -> CheckpointError {
@@ -193,12 +220,17 @@ mod tests {
         };
         let mut server = ServerState::new(adam, first.tensors()).unwrap();
         let model = server.step(&first, first.tensors(), 0.1).unwrap();
+        let found = Evaluation {
+            accuracy: 0.5,
+            loss: 1.25,
+        };
         Checkpoint {
+            job: [7; 32],
             round: 1,
             model,
             server,
             stop: Some(EarlyStop::new(Watch::Loss, 3, 0.0).unwrap()),
-            best: Some(first),
+            best: Some((first, found)),
             clip: Some(AdaptiveClip::new(AdaptiveSettings::MEDIAN, 0.5).unwrap()),
         }
     }

@@ -62,6 +62,20 @@ pub enum ExamplesError {
         /// The share asked for.
         found: u32,
     },
+    /// Parts that are about different things.
+    #[error("found examples of {} features and {} classes, wanted {} and {}", found.0, found.1, wanted.0, wanted.1)]
+    Features {
+        /// Features and classes found.
+        found: (usize, u8),
+        /// Features and classes of the first part.
+        wanted: (usize, u8),
+    },
+    /// A concentration of the Dirichlet law outside 0.01..=1000.
+    #[error("found an alpha of {found}, wanted 0.01 to 1000")]
+    Alpha {
+        /// The concentration asked for.
+        found: String,
+    },
     /// More members than the examples can serve, or none.
     #[error("found {found} members, wanted 1 to {most} for {examples} examples")]
     Members {
@@ -223,7 +237,7 @@ impl Examples {
         }
     }
 
-    fn rows_by_label(&self) -> Vec<Vec<usize>> {
+    pub(crate) fn rows_by_label(&self) -> Vec<Vec<usize>> {
         let mut groups = vec![Vec::new(); self.classes.into()];
         for (row, &label) in self.labels.iter().enumerate() {
             groups[usize::from(label)].push(row);

@@ -9,6 +9,7 @@
 //! | what a member computes | [`train`] (FedAvg, FedProx, FedSGD), [`dp_sgd`], [`adaptive`], [`subset`] |
 //! | what the coordinator does with the mean | [`optimizer`] (FedAvgM, FedAdam, FedYogi, FedAdagrad), [`schedule`], [`average`] |
 //! | when to stop, what to keep | [`progress`], [`checkpoint`] |
+//! | all of it joined to a training | [`job`] |
 //! | statistics instead of models | [`stats`], [`scaling`] |
 //! | data to try it on | [`digits`], [`cancer`], [`examples`] |
 //!
@@ -36,12 +37,14 @@ pub mod average;
 mod bytes;
 pub mod cancer;
 pub mod checkpoint;
+mod deal;
 pub mod delta;
 pub mod digits;
 pub mod dp_sgd;
 mod elementary;
 pub mod examples;
 pub mod files;
+pub mod job;
 mod layers;
 pub mod model;
 pub mod network;
@@ -63,6 +66,9 @@ pub use delta::{Delta, DeltaError, History, Sync};
 pub use dp_sgd::{ClippedSum, DpSgd, ExampleClip, Sampling};
 pub use examples::{Examples, ExamplesError, TrainTest};
 pub use files::{FileError, FileKind};
+pub use job::{
+    Algorithm, CoordinatorHalf, DataSpec, Job, JobError, JobSpec, MemberHalf, PrivacySpec, Split,
+};
 pub use model::{Model, ModelDigest, ModelError, ModelId};
 pub use network::Network;
 pub use optimizer::{OptimizerError, ServerOptimizer, ServerState};

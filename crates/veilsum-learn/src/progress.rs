@@ -104,6 +104,11 @@ impl EarlyStop {
         }
     }
 
+    /// Whether patience is at its end.
+    pub fn is_over(&self) -> bool {
+        self.stale >= self.patience
+    }
+
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut out = vec![self.watch as u8, u8::from(self.best.is_some())];
         out.extend_from_slice(&self.best.unwrap_or_default().to_le_bytes());
@@ -134,6 +139,11 @@ impl BestModel {
     /// Nothing kept yet.
     pub fn new(watch: Watch) -> Self {
         Self { watch, best: None }
+    }
+
+    /// Goes on with what was kept before.
+    pub fn resume(watch: Watch, best: Option<(Model, Evaluation)>) -> Self {
+        Self { watch, best }
     }
 
     /// Keeps the model if it is better than all before, and says whether it is.

@@ -149,7 +149,12 @@ impl Subset {
 
     /// The tensors that members send, zeros: the shape of the task.
     pub fn form(&self) -> Tensors {
-        tensor(vec![0.0; self.indices.len()])
+        Self::form_of(self.indices.len())
+    }
+
+    /// The tensors that members send for a subset of `keep` coordinates, zeros.
+    pub fn form_of(keep: usize) -> Tensors {
+        tensor(vec![0.0; keep])
     }
 
     fn require_size(&self, found: usize) -> Result<(), SubsetError> {
