@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Delta, DeltaError, from_bytes, to_bytes};
+use super::{Delta, DeltaError, from_bytes, merge, to_bytes};
 use crate::files::SafetensorsError;
 use crate::model::{Model, ModelId};
 
@@ -58,6 +58,31 @@ impl History {
         })
     }
 
+    /// A history that has come to `model` over `steps`, oldest first; of these it keeps the last `keep` that lead to it. Every model on
+    /// the way back is made and checked by its digest, and given to `seen`; at a step that does not fit, the history ends.
+    ///
+    /// # Errors
+    ///
+    /// [`SafetensorsError`] if the names and shapes do not fit a header.
+    pub fn resume(
+        model: Model,
+        steps: Vec<Delta>,
+        keep: usize,
+        mut seen: impl FnMut(&Model),
+    ) -> Result<Self, SafetensorsError> {
+        let mut history = Self::new(model, keep)?;
+        let mut earliest = history.newest.clone();
+        for step in steps.into_iter().rev().take(keep) {
+            let Ok(earlier) = step.undo(&earliest) else {
+                break;
+            };
+            seen(&earlier);
+            history.steps.push_front(step);
+            earliest = earlier;
+        }
+        Ok(history)
+    }
+
     /// Goes on to the next version. A model of another form starts the history anew: no delta leads to it.
     ///
     /// # Errors
@@ -98,15 +123,30 @@ impl History {
             return Ok(&self.full);
         };
         if !self.answers.contains_key(&from)
-            && let Some(merged) = self.merged(from)?
+            && let Some(deltas) = self.deltas(from)?
         {
-            self.answers
-                .insert(from, Sync::Deltas(to_bytes(from, &merged)));
+            self.answers.insert(from, Sync::Deltas(deltas));
         }
         // spec: [sync.choice]
         let deltas = self.answers.get(&from);
         let smaller = deltas.filter(|deltas| deltas.bytes().len() < self.full.bytes().len());
         Ok(smaller.unwrap_or(&self.full))
+    }
+
+    /// The way from `from` to the newest model as a list of deltas, however long; `None` if the history does not reach so far. Made anew
+    /// each time, for callers that keep answers themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`DeltaError::Packed`] never happens, as the steps are the history's own.
+    pub fn deltas(&self, from: ModelId) -> Result<Option<Vec<u8>>, DeltaError> {
+        let merged = self.merged(from)?;
+        Ok(merged.map(|merged| to_bytes(from, &merged)))
+    }
+
+    /// The step to the newest model; none if the history starts at it.
+    pub fn last_step(&self) -> Option<&Delta> {
+        self.steps.back()
     }
 
     /// The newest model.
@@ -127,13 +167,8 @@ impl History {
         let Some(start) = self.steps.iter().position(|step| step.start() == from) else {
             return Ok(None);
         };
-        let mut steps = self.steps.iter().skip(start);
-        let first = steps.next().cloned();
-        let merged = steps.try_fold(first, |merged, step| match merged {
-            Some(merged) => merged.then(step, self.newest.tensors()).map(Some),
-            None => Ok(None),
-        });
-        merged.map(Some)
+        let steps = self.steps.iter().skip(start);
+        merge(steps, self.newest.tensors()).map(Some)
     }
 }
 
@@ -161,10 +196,7 @@ impl Sync {
     ///
     /// [`DeltaError`] for bytes that are neither a model nor deltas, that start from another model, or that end at another.
     pub fn apply(&self, have: Option<&Model>, wanted: ModelId) -> Result<Model, DeltaError> {
-        let model = match self {
-            Self::Full(bytes) => Model::from_bytes(bytes)?,
-            Self::Deltas(bytes) => follow(bytes, have.ok_or(DeltaError::NoBase)?)?,
-        };
+        let model = self.follow(have)?;
         // spec: [sync.end]
         if model.id() == wanted {
             return Ok(model);
@@ -173,6 +205,21 @@ impl Sync {
             found: model.id(),
             wanted,
         })
+    }
+
+    /// The model it ends at, whichever that is: for a caller that was told the SHA-256 of its bytes and holds that against
+    /// [`Model::to_bytes`]. Every step is checked by its digest.
+    ///
+    /// Safe for bytes from a peer: memory in proportion to `have` and to the bytes, whatever these would unpack to.
+    ///
+    /// # Errors
+    ///
+    /// [`DeltaError`] for bytes that are neither a model nor deltas, or that start from another model.
+    pub fn follow(&self, have: Option<&Model>) -> Result<Model, DeltaError> {
+        match self {
+            Self::Full(bytes) => Ok(Model::from_bytes(bytes)?),
+            Self::Deltas(bytes) => follow(bytes, have.ok_or(DeltaError::NoBase)?),
+        }
     }
 }
 

@@ -116,14 +116,7 @@ impl Delta {
     /// [`DeltaError::Base`] if `later` starts elsewhere, [`DeltaError::Packed`] if `like` has another form.
     pub fn then(&self, later: &Self, like: &Tensors) -> Result<Self, DeltaError> {
         later.require_start(self.to)?;
-        let mut differences = self.differences(like)?;
-        // spec: [delta.merge]
-        differences.add(&later.differences(like)?);
-        Ok(Self {
-            from: self.from,
-            to: later.to,
-            packed: differences.pack(like),
-        })
+        merge([self, later], like).map(|merged| merged.unwrap_or_else(|| self.clone()))
     }
 
     /// The later version, checked by its digest.
@@ -142,6 +135,37 @@ impl Delta {
         // spec: [delta.verify]
         after.require_digest(self.to.digest)?;
         Ok(after)
+    }
+
+    /// The earlier version, checked by its digest: what [`Delta::apply`] made `after` of.
+    ///
+    /// # Errors
+    ///
+    /// [`DeltaError::Base`] if the delta ends elsewhere, [`DeltaError::Packed`], [`DeltaError::Model`] if the result does not have
+    /// the digest that the delta starts from.
+    pub fn undo(&self, after: &Model) -> Result<Model, DeltaError> {
+        if after.id() != self.to {
+            return Err(DeltaError::Base {
+                found: after.id(),
+                wanted: self.to,
+            });
+        }
+        let differences = self.differences(after.tensors())?.reversed();
+        let before = Model::new(self.from.version, differences.apply(after.tensors()))?;
+        before.require_digest(self.from.digest)?;
+        Ok(before)
+    }
+
+    /// As a list of deltas with one step.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_bytes(self.from, [self])
+    }
+
+    /// Reads what [`Delta::to_bytes`] wrote; `None` for anything else. Safe for any bytes; what it leads to is seen when it is applied.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (_, steps) = from_bytes(bytes)?;
+        let [step] = <[Self; 1]>::try_from(steps).ok()?;
+        Some(step)
     }
 
     /// The model it starts from.
@@ -175,6 +199,39 @@ impl Delta {
             wanted: planes::size(like),
         })
     }
+}
+
+/// All steps as one, packed once; `None` without a step. Each starts where the one before ends, and all are about models of the
+/// form of `like`.
+fn merge<'a>(
+    steps: impl IntoIterator<Item = &'a Delta>,
+    like: &Tensors,
+) -> Result<Option<Delta>, DeltaError> {
+    let mut steps = steps.into_iter();
+    let Some(first) = steps.next() else {
+        return Ok(None);
+    };
+    let mut sum: Option<Differences> = None;
+    let mut end = first.to;
+    for step in steps {
+        step.require_start(end)?;
+        let mut differences = match sum {
+            Some(differences) => differences,
+            None => first.differences(like)?,
+        };
+        // spec: [delta.merge]
+        differences.add(&step.differences(like)?);
+        (sum, end) = (Some(differences), step.to);
+    }
+    let packed = match sum {
+        Some(differences) => differences.pack(like),
+        None => first.packed.clone(),
+    };
+    Ok(Some(Delta {
+        from: first.from,
+        to: end,
+        packed,
+    }))
 }
 
 fn require_later(before: ModelId, after: ModelId) -> Result<(), DeltaError> {

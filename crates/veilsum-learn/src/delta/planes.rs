@@ -74,6 +74,13 @@ impl Differences {
         }
     }
 
+    /// The way back.
+    pub(super) fn reversed(mut self) -> Self {
+        let all = self.0.iter_mut().flatten();
+        all.for_each(|value| *value = value.wrapping_neg());
+        self
+    }
+
     /// The values that lie these differences behind those of `before`.
     pub(super) fn apply(&self, before: &Tensors) -> Tensors {
         let tensors = before.iter().zip(&self.0);

@@ -169,6 +169,64 @@ fn too_far_behind_other_digest_and_no_model_get_the_whole_model() {
 }
 
 #[test]
+fn a_step_is_undone_to_the_bit() {
+    let before = mixed(3, &[0, 7, u32::MAX]);
+    let after = mixed(4, &[1, 0x8000_0000, 2]);
+    let step = Delta::between(&before, &after).unwrap();
+    let undone = step.undo(&after).unwrap();
+    assert_eq!(undone.to_bytes().unwrap(), before.to_bytes().unwrap());
+    assert!(matches!(step.undo(&before), Err(DeltaError::Base { .. })));
+    assert_eq!(Delta::from_bytes(&step.to_bytes()), Some(step));
+    assert_eq!(Delta::from_bytes(&to_bytes(counting(0).id(), [])), None);
+}
+
+// spec: [sync.choice]
+#[test]
+fn a_history_read_from_steps_answers_like_the_one_that_made_them() {
+    let models = trained(6);
+    let (first, others) = models.split_first().unwrap();
+    let mut lived = History::new(first.clone(), 4).unwrap();
+    let mut steps = Vec::new();
+    for next in others {
+        lived.push(next.clone()).unwrap();
+        steps.push(lived.last_step().unwrap().clone());
+    }
+    let newest = models.last().unwrap().clone();
+    let mut seen = Vec::new();
+    let read = History::resume(newest.clone(), steps.clone(), 4, |model| {
+        seen.push(model.id())
+    });
+    let read = read.unwrap();
+    assert_eq!((read.reach(), lived.reach()), (4, 4));
+    assert_eq!(
+        seen,
+        [5, 4, 3, 2].map(|version: usize| models[version].id())
+    );
+    for have in &models {
+        assert_eq!(
+            read.deltas(have.id()).unwrap(),
+            lived.deltas(have.id()).unwrap()
+        );
+        if let Some(deltas) = read.deltas(have.id()).unwrap() {
+            let followed = Sync::from_bytes(deltas).follow(Some(have)).unwrap();
+            assert_eq!(followed, newest);
+        }
+    }
+
+    // a step that is damaged, or missing, ends the history
+    let mut damaged = steps.clone();
+    damaged[3].packed = vec![0];
+    for (steps, reach) in [
+        (damaged, 2),
+        ([&steps[..4], &steps[5..]].concat(), 1),
+        (vec![], 0),
+    ] {
+        let read = History::resume(newest.clone(), steps, 4, |_| {}).unwrap();
+        assert_eq!(read.reach(), reach);
+    }
+}
+
+#[test]
 fn whole_model_is_chosen_when_it_is_smaller() {
     // spec: [sync.choice]
     let random = |version: u64| {
