@@ -10,7 +10,9 @@ mod kept;
 mod member;
 mod surplus;
 
-pub use self::chain::{BaseSeed, ChainEnd, ChainValue, NoiseContext};
+pub use self::chain::{
+    BASE_LABEL, BaseSeed, CHAIN_LABEL, COMPONENT_LABEL, ChainEnd, ChainValue, NoiseContext,
+};
 pub use self::cohort::Cohort;
 pub use self::kept::Kept;
 pub use self::member::{MemberNoise, NoiseChain, NoiseSecrets};

@@ -4,6 +4,7 @@
 
 use crate::ids::Hash;
 use sha2::{Digest as _, Sha256};
+use veilsum_dp::plan::{BASE_LABEL, CHAIN_LABEL, COMPONENT_LABEL};
 
 /// Protocol version in every message and every session id.
 pub const VERSION: u16 = 1;
@@ -61,6 +62,12 @@ pub enum Label {
     SelfMask,
     /// Directional key that seals shares.
     ShareSeal,
+    /// Keystream key of a member's base noise. Used in `veilsum-dp`.
+    NoiseBase,
+    /// Next value of a member's noise chain. Used in `veilsum-dp`.
+    NoiseChain,
+    /// Keystream key of a component of a member's noise. Used in `veilsum-dp`.
+    NoiseComponent,
     // signatures
     /// Signature of the authority over a roster.
     SignRoster,
@@ -104,6 +111,9 @@ impl Label {
             Self::PairMask => "veilsum/1 pair mask",
             Self::SelfMask => "veilsum/1 self mask",
             Self::ShareSeal => "veilsum/1 share seal",
+            Self::NoiseBase => BASE_LABEL,
+            Self::NoiseChain => CHAIN_LABEL,
+            Self::NoiseComponent => COMPONENT_LABEL,
             Self::SignRoster => "veilsum/1 sign roster",
             Self::SignAdvert => "veilsum/1 sign advert",
             Self::SignShares => "veilsum/1 sign shares",
@@ -138,4 +148,68 @@ impl Label {
         }
         Hash(hasher.finalize().into())
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    // spec: [label.prefix]
+    #[test]
+    fn every_label_of_the_spec_is_here_and_no_other() {
+        let spec = include_str!("../../../spec/protocol.md");
+        let table = spec.split("## 3.").next().unwrap();
+        let names = |line: &str| -> Vec<String> {
+            let cell = line.split('|').nth(1).unwrap_or_default();
+            let names = cell.split('`').skip(1).step_by(2).map(|name| {
+                let name = name.trim_start_matches("veilsum/1 ");
+                format!("veilsum/1 {name}")
+            });
+            names.collect()
+        };
+        let rows = table
+            .lines()
+            .filter(|line| line.starts_with("| `veilsum/1 "));
+        let listed: Vec<String> = rows.flat_map(names).collect();
+        let here: BTreeSet<String> = ALL.iter().map(|label| label.text().to_owned()).collect();
+        assert_eq!(here.len(), ALL.len(), "two labels are the same");
+        assert_eq!(listed.len(), ALL.len());
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), here);
+    }
+
+    const ALL: [Label; 32] = [
+        Label::Task,
+        Label::Roster,
+        Label::Session,
+        Label::SecondSession,
+        Label::Survivors,
+        Label::SelfSeedCommitment,
+        Label::RootShareDigest,
+        Label::SelfShareDigest,
+        Label::PairSeedHash,
+        Label::AdvertLeaf,
+        Label::ShareLeaf,
+        Label::EmptyLeaf,
+        Label::Node,
+        Label::Ring,
+        Label::Committee,
+        Label::Cohort,
+        Label::Rotation,
+        Label::MaskKey,
+        Label::PairSeed,
+        Label::PairMask,
+        Label::SelfMask,
+        Label::ShareSeal,
+        Label::NoiseBase,
+        Label::NoiseChain,
+        Label::NoiseComponent,
+        Label::SignRoster,
+        Label::SignAdvert,
+        Label::SignShares,
+        Label::SignAccept,
+        Label::SignUpload,
+        Label::SignConfirm,
+        Label::SignReceipt,
+    ];
 }

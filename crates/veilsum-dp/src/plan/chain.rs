@@ -55,7 +55,7 @@ impl BaseSeed {
     // spec: [noise.chain.base]
     #[must_use]
     pub fn key(&self, context: &NoiseContext) -> KeystreamKey {
-        KeystreamKey::new(*expand(&self.0, BASE, context, None))
+        KeystreamKey::new(*expand(&self.0, BASE_LABEL, context, None))
     }
 }
 
@@ -72,14 +72,14 @@ impl ChainValue {
     // spec: [noise.chain.next]
     #[must_use]
     pub fn next(&self, context: &NoiseContext, index: u32) -> Self {
-        Self::new(*expand(&self.0, CHAIN, context, Some(index)))
+        Self::new(*expand(&self.0, CHAIN_LABEL, context, Some(index)))
     }
 
     /// The keystream key of component `index`, this value being `s_index`.
     // spec: [noise.chain.component]
     #[must_use]
     pub fn component_key(&self, context: &NoiseContext, index: u32) -> KeystreamKey {
-        KeystreamKey::new(*expand(&self.0, COMPONENT, context, Some(index)))
+        KeystreamKey::new(*expand(&self.0, COMPONENT_LABEL, context, Some(index)))
     }
 
     /// Walks the chain: this value is `s_from`, the result `s_to`; calls `visit` with each value before `s_to` and its
@@ -187,6 +187,9 @@ fn expand(
     key
 }
 
-const BASE: &str = "veilsum/1 noise base";
-const CHAIN: &str = "veilsum/1 noise chain";
-const COMPONENT: &str = "veilsum/1 noise component";
+/// Label of the key of the base noise.
+pub const BASE_LABEL: &str = "veilsum/1 noise base";
+/// Label of the next value of the chain.
+pub const CHAIN_LABEL: &str = "veilsum/1 noise chain";
+/// Label of the key of a component.
+pub const COMPONENT_LABEL: &str = "veilsum/1 noise component";

@@ -92,6 +92,18 @@ impl Decimal {
         ))
     }
 
+    /// The smallest decimal of `places` digits after the point that is not below `value`; `None` when it has more digits
+    /// than the type holds.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "fractions of big integers do not overflow"
+    )]
+    pub fn at_least(value: &Rational, places: u8) -> Option<Self> {
+        let power = 10u64.checked_pow(u32::from(places.min(Self::MAX_PLACES)))?;
+        let units = (value * &Rational::integer(power)).ceil_u64()?;
+        Some(Self::canonical(units, places.min(Self::MAX_PLACES)))
+    }
+
     /// The number as a fraction.
     pub fn to_rational(self) -> Rational {
         let denominator = 10u64.saturating_pow(u32::from(self.places));
@@ -265,6 +277,25 @@ mod tests {
         assert_eq!(decimal("0.000"), Decimal::ZERO);
         assert_eq!(decimal("007.50").to_string(), "7.5");
         assert_eq!(Decimal::try_from(0.05), Ok(decimal(".05")));
+    }
+
+    #[test]
+    fn decimals_and_fractions_are_the_same_numbers() {
+        let third = Rational::new(1, 3).unwrap();
+        assert_eq!(Decimal::at_least(&third, 2), "0.34".parse().ok());
+        assert_eq!(Decimal::at_least(&third, 0), "1".parse().ok());
+        assert_eq!(
+            Decimal::at_least(&Rational::integer(7), 6),
+            "7".parse().ok()
+        );
+        assert_eq!(Decimal::at_least(&Rational::integer(1 << 50), 6), None);
+        assert_eq!(decimal("0.25").to_rational(), Rational::new(1, 4).unwrap());
+        assert_eq!(decimal("0.000001").to_f64(), 1e-6);
+        let least = decimal("0.000000000000000001");
+        assert_eq!(
+            least.to_rational(),
+            Rational::new(1, 1_000_000_000_000_000_000).unwrap()
+        );
     }
 
     #[test]

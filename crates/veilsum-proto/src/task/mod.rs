@@ -50,7 +50,7 @@ use crate::noise::RoundNoise;
 use crate::parameters::{Amount, Demand, ElectorateChoice, GraphChoice, Parameters};
 use crate::roster::Name;
 use std::sync::Arc;
-use veilsum_dp::NoiseBound;
+use veilsum_dp::{NoiseBound, Sensitivity};
 use veilsum_encode::{Encoding, Manifest, Plan};
 
 /// Most attempts at a round that a task may allow.
@@ -183,6 +183,11 @@ impl Task {
     /// Noise of the task; `None` without differential privacy.
     pub fn noise(&self) -> Option<&NoiseSpec> {
         self.spec.noise.as_ref()
+    }
+
+    /// How far one unit of the noise can move the sum, in steps, whatever the roster; `None` without differential privacy.
+    pub fn sensitivity(&self) -> Option<&Sensitivity> {
+        self.noise.as_ref().map(|noise| &noise.sensitivity)
     }
 
     /// Slots that take part in a round over a roster of `roster_slots`: all of them, or the cohort.

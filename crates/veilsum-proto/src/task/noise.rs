@@ -74,14 +74,6 @@ pub enum NoiseSpecError {
         "noise of the law `gaussian` cannot be `dropout-exact`, since its shares do not add up; take the law `skellam` or sharing `shared`"
     )]
     GaussianRemoval,
-    /// The unit is an example, and nothing bounds one.
-    #[error("the unit of the noise is `example`, wanted an `example_clip` that bounds one example")]
-    ExampleWithoutClip,
-    /// The unit is a member, whose bound is the clip of the encoding.
-    #[error(
-        "noise has an `example_clip` with the unit `member`, whose bound is the clip of the encoding; remove it or take the unit `example`"
-    )]
-    MemberWithExampleClip,
 }
 
 /// Noise that fits its task.
@@ -125,9 +117,10 @@ impl NoiseSpec {
         self.check(plan.max_weight())?;
         Ok(CheckedNoise {
             spec: self,
+            // spec: [task.noise.parameter]
             target: self.target()?,
-            // spec: [noise.sensitivity.derived]
-            sensitivity: sensitivity(&self, plan)?,
+            // spec: [task.noise.unit]
+            sensitivity: plan.sensitivity(self.unit, self.adjacency, self.example_clip)?,
         })
     }
 
@@ -144,12 +137,6 @@ impl NoiseSpec {
         // spec: [task.noise.sharing]
         if self.law == NoiseLaw::Gaussian && self.sharing == Sharing::DropoutExact {
             return Err(NoiseSpecError::GaussianRemoval);
-        }
-        // spec: [task.noise.unit]
-        match (self.unit, self.example_clip) {
-            (Unit::Example, None) => return Err(NoiseSpecError::ExampleWithoutClip),
-            (Unit::Member, Some(_)) => return Err(NoiseSpecError::MemberWithExampleClip),
-            (Unit::Example, Some(_)) | (Unit::Member, None) => {}
         }
         Ok(())
     }
@@ -200,47 +187,4 @@ impl FromStr for NoiseLaw {
             _ => Err(NoiseLawError { found: text.into() }),
         }
     }
-}
-
-// Until the plan derives it.
-fn sensitivity(spec: &NoiseSpec, plan: &Plan) -> Result<Sensitivity, TaskError> {
-    use veilsum_dp::{Clip as Bound, Encoded, Rounding};
-    use veilsum_encode::Encoding;
-    let exact = |value: f64| Rational::from_f64(value).unwrap_or_else(Rational::zero);
-    let bound = |clip: Clip| match clip {
-        Clip::L2(bound) => Bound::L2(exact(bound)),
-        Clip::LInf(bound) => Bound::Linf(exact(bound)),
-    };
-    let (clip, scale, levels, rounding) = match plan.encoding() {
-        Encoding::Float(float) => {
-            let levels =
-                (1u64 << (u32::from(float.precision_bits).saturating_sub(1))).saturating_sub(1);
-            let range = exact(plan.range().unwrap_or(1.0));
-            let scale = Rational::integer(levels)
-                .checked_div(&range)
-                .unwrap_or_else(Rational::zero);
-            (bound(float.clip), scale, Some(levels), Rounding::Stochastic)
-        }
-        Encoding::Integer { min, max } => {
-            let most = min.unsigned_abs().max(max.unsigned_abs());
-            (
-                Bound::Linf(Rational::integer(most)),
-                Rational::integer(1),
-                Some(most),
-                Rounding::Exact,
-            )
-        }
-    };
-    let encoded = Encoded {
-        unit: spec.unit,
-        adjacency: spec.adjacency,
-        clip: spec.example_clip.map_or(clip, bound),
-        scale,
-        levels,
-        coordinates: plan.padded_coordinates(),
-        rotated: plan.rotation_rows().is_some(),
-        rounding,
-        max_weight: 1,
-    };
-    Sensitivity::derive(&encoded).map_err(|_| TaskError::Noise(NoiseSpecError::ExampleWithoutClip))
 }

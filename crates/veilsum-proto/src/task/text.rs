@@ -6,7 +6,7 @@ use crate::parameters::{Amount, Decimal, ElectorateChoice, GraphChoice, decimal}
 use crate::roster::{Name, TomlError};
 use serde::Deserialize;
 use veilsum_dp::{Adjacency, Sharing, Unit};
-use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
+use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Range, Rounding, TensorSpec};
 
 impl Task {
     /// Reads a task file.
@@ -181,6 +181,7 @@ struct EncodingTable {
     precision_bits: Option<u8>,
     rotation: Option<bool>,
     range: Option<RangeTable>,
+    rounding: Option<Rounding>,
     max_weight: Option<u32>,
     min: Option<i64>,
     max: Option<i64>,
@@ -218,6 +219,7 @@ impl EncodingTable {
                     ("precision_bits", self.precision_bits.is_some()),
                     ("rotation", self.rotation.is_some()),
                     ("range", self.range.is_some()),
+                    ("rounding", self.rounding.is_some()),
                     ("max_weight", self.max_weight.is_some()),
                 ];
                 refuse("integer", foreign)?;
@@ -236,6 +238,7 @@ impl EncodingTable {
         Ok(FloatEncoding {
             rotation: self.rotation.unwrap_or(default.rotation),
             range: self.range.map_or(default.range, Range::from),
+            rounding: self.rounding.unwrap_or(default.rounding),
             max_weight: self.max_weight.unwrap_or(default.max_weight),
             ..default
         })
@@ -286,14 +289,16 @@ fn push_encoding(text: &mut String, encoding: &Encoding) {
     text.push_str(&format!("kind = \"float\"\nclip = {clip}\n"));
     text.push_str(&format!("precision_bits = {}\n", float.precision_bits));
     text.push_str(&format!("rotation = {}\nrange = {range}\n", float.rotation));
+    let rounding = match float.rounding {
+        Rounding::Stochastic => "stochastic",
+        Rounding::Conditional => "conditional",
+    };
+    text.push_str(&format!("rounding = \"{rounding}\"\n"));
     text.push_str(&format!("max_weight = {}\n", float.max_weight));
 }
 
 fn clip_text(clip: Clip) -> String {
-    match clip {
-        Clip::L2(bound) => format!("{{ l2 = {bound:?} }}"),
-        Clip::LInf(bound) => format!("{{ linf = {bound:?} }}"),
-    }
+    format!("{{ {} = {:?} }}", clip.norm(), clip.bound())
 }
 
 /// A number where a float reads back as the same decimal, else a string.

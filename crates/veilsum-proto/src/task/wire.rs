@@ -8,7 +8,7 @@ use tls_codec::{
     DeserializeBytes, Error, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize, TlsVarInt,
 };
 use veilsum_dp::{Adjacency, Sharing, Unit};
-use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, Range, TensorSpec};
+use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, Range, Rounding, TensorSpec};
 
 impl Task {
     /// Reads a task from its canonical encoding.
@@ -92,6 +92,7 @@ struct FloatWire {
     precision_bits: u8,
     rotation: u8,
     range: RangeWire,
+    rounding: u8,
     max_weight: u32,
 }
 
@@ -110,6 +111,8 @@ enum ClipWire {
     L2(u64),
     #[tls_codec(discriminant = 2)]
     LInf(u64),
+    #[tls_codec(discriminant = 3)]
+    L1(u64),
 }
 
 #[derive(Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -218,6 +221,7 @@ impl EncodingWire {
                 precision_bits,
                 rotation,
                 range,
+                rounding,
                 max_weight,
             }) => Self::Float(FloatWire {
                 clip: ClipWire::of(clip),
@@ -228,6 +232,10 @@ impl EncodingWire {
                     Range::Auto | Range::Full => RangeWire::Full,
                     Range::Spread { deviations } => RangeWire::Spread(deviations),
                     Range::Fixed(range) => RangeWire::Fixed(range.to_bits()),
+                },
+                rounding: match rounding {
+                    Rounding::Stochastic => 1,
+                    Rounding::Conditional => 2,
                 },
                 max_weight,
             }),
@@ -253,6 +261,11 @@ impl EncodingWire {
                     RangeWire::Spread(deviations) => Range::Spread { deviations },
                     RangeWire::Fixed(bits) => Range::Fixed(f64::from_bits(bits)),
                 },
+                rounding: match float.rounding {
+                    1 => Rounding::Stochastic,
+                    2 => Rounding::Conditional,
+                    found => return Err(code("rounding", found, "1 or 2")),
+                },
                 max_weight: float.max_weight,
             }),
             Self::Integer(integer) => Encoding::Integer {
@@ -268,6 +281,7 @@ impl ClipWire {
         match clip {
             Clip::L2(bound) => Self::L2(bound.to_bits()),
             Clip::LInf(bound) => Self::LInf(bound.to_bits()),
+            Clip::L1(bound) => Self::L1(bound.to_bits()),
         }
     }
 
@@ -275,6 +289,7 @@ impl ClipWire {
         match self {
             Self::L2(bits) => Clip::L2(f64::from_bits(bits)),
             Self::LInf(bits) => Clip::LInf(f64::from_bits(bits)),
+            Self::L1(bits) => Clip::L1(f64::from_bits(bits)),
         }
     }
 }
