@@ -5,7 +5,9 @@ use crate::setup::Setup;
 use std::collections::BTreeMap;
 use veilsum_proto::coordinator::{Coordinator, PhaseName};
 use veilsum_proto::ids::{Hash, Slot};
-use veilsum_proto::message::{AbortNotice, Body, Cut, CutReason, FaultNotice, Message, ShareSet};
+use veilsum_proto::message::{
+    AbortNotice, Body, Cut, CutReason, FaultNotice, Message, RevealedSeed, ShareSet,
+};
 
 /// All 18 types, by their number on the wire, from a round of five members in which one vanishes in Upload and one in Reveal.
 pub fn samples() -> Vec<Message> {
@@ -69,7 +71,7 @@ fn fill_lists(play: &Play, all: &mut BTreeMap<u8, Message>) {
                 adverts.own_proof = vec![Hash([7; 32])];
                 adverts.neighbours[0].proof = vec![Hash([8; 32])];
             }
-            Body::Reveal(reveal) => reveal.chain_value = Some(Hash([9; 32])),
+            Body::Reveal(reveal) => reveal.chain_value = Some(RevealedSeed([9; 32])),
             Body::Advert(advert) => advert.chain_end = Some(Hash([6; 32])),
             _ => {}
         }

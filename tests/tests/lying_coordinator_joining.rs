@@ -5,7 +5,7 @@ use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::ledger::{Entry, Ledger, LedgerError, LedgerRefusal, LedgerState, MemoryLedger};
-use veilsum_proto::member::{Floors, Member, Reply};
+use veilsum_proto::member::{Floors, Member, PrivacyFloors, Reply};
 use veilsum_proto::message::{Body, Message, Open};
 use veilsum_proto::parameters::{Amount, GraphChoice};
 use veilsum_proto::refusal::Refusal;
@@ -178,7 +178,10 @@ fn a_task_below_the_sites_floors_is_refused() {
         ("corrupt members tolerated", "1".into(), "at least 2".into())
     );
     let floors = Floors {
-        noise_required: true,
+        privacy: PrivacyFloors {
+            required: true,
+            ..PrivacyFloors::default()
+        },
         ..Floors::default()
     };
     assert_eq!(refused(floors).0, "differential privacy");
@@ -667,6 +670,7 @@ fn each_act_is_in_the_ledger_in_order() {
         .iter()
         .map(|entry| match entry {
             Entry::Advert { .. } => "advert",
+            Entry::Charged { .. } => "charged",
             Entry::Update { .. } => "update",
             Entry::Signed { .. } => "signed",
             Entry::Certified { .. } => "certified",

@@ -93,6 +93,9 @@ pub enum FaultKind {
     /// A revealed pair seed that is not the one it signed the hash of.
     #[error("revealed pair seed with slot {0} does not match its signed hash")]
     PairSeed(Slot),
+    /// A chain value that is missing, does not lead to the advertised end, or that nobody asked for. The seeds beside it count.
+    #[error("chain value of its noise {0}; the noise that it would open stays in the sum")]
+    ChainValue(&'static str),
     /// A pair seed that is owed is missing.
     #[error("pair seed with slot {0} is missing from the reveal")]
     MissingPairSeed(Slot),
@@ -126,6 +129,7 @@ impl FaultKind {
             Self::NoHeader => "no_header",
             Self::SelfSeed => "self_seed",
             Self::PairSeed(_) => "pair_seed",
+            Self::ChainValue(_) => "chain_value",
             Self::MissingPairSeed(_) => "missing_pair_seed",
             Self::NotAsked(_) => "not_asked",
             Self::Share(_) => "share",

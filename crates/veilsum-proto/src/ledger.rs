@@ -3,12 +3,18 @@
 //! Not for secrets: none is ever written. The rules are here, in [`LedgerState`]; where the entries are kept is the
 //! business of whoever implements [`Ledger`] (a file with fsync in the member's SDK, memory in simulations).
 
+mod charges;
+
+pub use charges::Charge;
+
 use crate::ids::{Attempt, RosterDigest, Round, Sid2, SurvivorsDigest, TaskDigest, UpdateDigest};
+use charges::Charges;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use veilsum_dp::{Release, Statement, Unit};
 
 /// One act, recorded before it happens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case")]
 pub enum Entry {
     /// An advert is about to be sent.
@@ -21,6 +27,17 @@ pub enum Entry {
         round: Round,
         /// Attempt.
         attempt: Attempt,
+    },
+    /// The first update of a (task, round) with noise is about to be recorded: whatever comes of the round, its cost counts.
+    Charged {
+        /// Task.
+        task: TaskDigest,
+        /// Round.
+        round: Round,
+        /// Its noise against its sensitivity.
+        release: Box<Release>,
+        /// Delta that the task states its epsilon at.
+        delta: f64,
     },
     /// The first byte of a masked update is about to be sent.
     Update {
@@ -157,6 +174,12 @@ pub enum LedgerRefusal {
         /// Round.
         round: Round,
     },
+    /// The round was charged with another release.
+    #[error("round {round} was charged with other noise, or another sensitivity, than it has now")]
+    OtherRelease {
+        /// Round.
+        round: Round,
+    },
     /// A later attempt of the round was advertised in: what is left of this one is not acted on.
     #[error("attempt {got} of round {round} ended when this member advertised in attempt {had}")]
     Superseded {
@@ -186,6 +209,7 @@ impl LedgerRefusal {
             Self::NoRetry { .. } => "no_retry",
             Self::UpdateUsed { .. } => "update_used",
             Self::OtherUpdate { .. } => "other_update",
+            Self::OtherRelease { .. } => "other_release",
             Self::Superseded { .. } => "superseded",
             Self::SignedBefore { .. } => "signed_before",
         }
@@ -196,7 +220,19 @@ impl LedgerRefusal {
 #[derive(Clone, Debug, Default)]
 pub struct LedgerState {
     rounds: BTreeMap<(TaskDigest, Round), RoundStanding>,
-    updates: BTreeMap<UpdateDigest, (TaskDigest, Round)>,
+    updates: BTreeMap<UpdateDigest, BTreeSet<(TaskDigest, Round)>>,
+    charges: Charges,
+}
+
+/// In which other rounds an update may have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    /// In none.
+    Never,
+    /// In rounds that were charged: this one has noise too.
+    WithNoise,
+    /// In any: the site says so.
+    Allowed,
 }
 
 /// What a member has done in one (task, round).
@@ -219,6 +255,19 @@ impl LedgerState {
             } => {
                 self.standing(task, *round).joined = Some((*roster, *attempt));
             }
+            Entry::Charged {
+                task,
+                round,
+                release,
+                delta,
+            } => {
+                let charge = Charge {
+                    task,
+                    release,
+                    delta: *delta,
+                };
+                self.charges.add(*round, charge);
+            }
             Entry::Update {
                 task,
                 round,
@@ -226,7 +275,8 @@ impl LedgerState {
                 ..
             } => {
                 self.standing(task, *round).update = Some(*update);
-                self.updates.entry(*update).or_insert((*task, *round));
+                let uses = self.updates.entry(*update).or_default();
+                uses.insert((*task, *round));
             }
             Entry::Signed {
                 task,
@@ -316,15 +366,15 @@ impl LedgerState {
     ///
     /// # Errors
     ///
-    /// [`LedgerRefusal::UpdateUsed`] when it went into another round and `reuse` is false, [`LedgerRefusal::OtherUpdate`] when an
-    /// earlier attempt of this round carried another one.
+    /// [`LedgerRefusal::UpdateUsed`] when it went into another round and `reuse` forbids that, [`LedgerRefusal::OtherUpdate`] when
+    /// an earlier attempt of this round carried another one.
     // spec: [upload.reuse]
     pub fn may_upload(
         &self,
         task: &TaskDigest,
         round: Round,
         update: &UpdateDigest,
-        reuse: bool,
+        reuse: Reuse,
     ) -> Result<(), LedgerRefusal> {
         let standing = self.rounds.get(&(*task, round));
         if standing
@@ -333,17 +383,61 @@ impl LedgerState {
         {
             return Err(LedgerRefusal::OtherUpdate { round });
         }
-        match self.updates.get(update) {
-            Some((used_task, used_round))
-                if !reuse && (used_task, *used_round) != (task, round) =>
-            {
-                Err(LedgerRefusal::UpdateUsed {
-                    task: *used_task,
-                    round: *used_round,
-                })
-            }
-            _ => Ok(()),
+        let allows = |(used_task, used_round): &&(TaskDigest, Round)| match reuse {
+            Reuse::Never => false,
+            Reuse::WithNoise => self.charged(used_task, *used_round).is_some(),
+            Reuse::Allowed => true,
+        };
+        let others = self.updates.get(update).into_iter().flatten();
+        let mut others = others.filter(|used| **used != (*task, round));
+        match others.find(|used| !allows(used)) {
+            Some((task, round)) => Err(LedgerRefusal::UpdateUsed {
+                task: *task,
+                round: *round,
+            }),
+            None => Ok(()),
         }
+    }
+
+    /// Whether a (task, round) with this noise is still to be charged.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerRefusal::OtherRelease`] when it was charged with another release.
+    // spec: [upload.charge]
+    pub fn must_charge(&self, round: Round, charge: Charge<'_>) -> Result<bool, LedgerRefusal> {
+        match self.charged(charge.task, round) {
+            None => Ok(true),
+            Some(release) if release == charge.release => Ok(false),
+            Some(_) => Err(LedgerRefusal::OtherRelease { round }),
+        }
+    }
+
+    /// What was charged for a (task, round).
+    pub fn charged(&self, task: &TaskDigest, round: Round) -> Option<&Release> {
+        self.charges.of_round(task, round)
+    }
+
+    /// What the charged rounds of a task cost together, at `delta` or else at the task's; `None` if there are none.
+    pub fn spent(&self, task: &TaskDigest, delta: Option<f64>) -> Option<Statement> {
+        self.charges.of_task(task, delta, None)
+    }
+
+    /// What all charged rounds of all tasks cost together that protect `unit`, at `delta` or else at the smallest of the
+    /// tasks'; `None` if there are none.
+    pub fn spent_total(&self, unit: Unit, delta: Option<f64>) -> Option<Statement> {
+        self.charges.of_unit(unit, delta, None)
+    }
+
+    /// As [`LedgerState::spent`], had one more round of its task been charged.
+    pub fn spent_with(&self, charge: Charge<'_>, delta: Option<f64>) -> Option<Statement> {
+        self.charges.of_task(charge.task, delta, Some(charge))
+    }
+
+    /// As [`LedgerState::spent_total`], had one more round been charged.
+    pub fn spent_total_with(&self, charge: Charge<'_>, delta: Option<f64>) -> Option<Statement> {
+        let unit = charge.release.unit();
+        self.charges.of_unit(unit, delta, Some(charge))
     }
 
     /// Whether the member may sign a survivor set in this (task, round).

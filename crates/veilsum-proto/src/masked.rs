@@ -104,7 +104,7 @@ impl Accumulator {
     }
 }
 
-/// The sum of the contributions of certified survivors, still packed.
+/// The sum of the contributions of certified survivors, packed; less the surplus of their noise, where there is one.
 #[derive(Debug)]
 pub struct Sum {
     packed: PackedSum,
@@ -112,6 +112,11 @@ pub struct Sum {
 }
 
 impl Sum {
+    /// The same survivors' sum once surplus noise was taken off its lanes.
+    pub(crate) fn repacked(self, packed: PackedSum) -> Self {
+        Self { packed, ..self }
+    }
+
     /// The packed lanes, for decoding.
     pub fn packed(&self) -> &PackedSum {
         &self.packed

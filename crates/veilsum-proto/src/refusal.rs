@@ -5,6 +5,7 @@ use crate::ids::{Attempt, ModelDigest, RosterDigest, Round, Slot};
 use crate::ledger::{LedgerError, LedgerRefusal};
 use crate::session::SetError;
 use crate::task::TaskError;
+use veilsum_dp::Statement;
 
 /// A member's refusal; nothing was sent. Names what was found and what was wanted, never a secret.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum Refusal {
     /// This identity has no slot in the roster or the round's cohort.
     #[error("this identity has no slot in {0}")]
     NotInRound(&'static str),
+    /// A task that the roster of listed tasks does not have.
+    #[error("task {0} is not among the tasks that the roster lists")]
+    TaskNotListed(crate::ids::TaskDigest),
     /// A round beyond the roster's last.
     #[error("round {got} is beyond the roster's last round {last}")]
     LastRound {
@@ -64,7 +68,7 @@ pub enum Refusal {
     #[error("parameters in Open are not those derived from task and roster")]
     Parameters,
     /// The site's policy forbids the task.
-    #[error("policy: {what} is {got}, this site wants {want}")]
+    #[error("{what} is {got}, this site wants {want}")]
     Policy {
         /// Which floor.
         what: &'static str,
@@ -72,6 +76,18 @@ pub enum Refusal {
         got: String,
         /// Value wanted.
         want: String,
+    },
+    /// The round would cost more than is left of the site's privacy budget.
+    #[error(
+        "{would_be} would be spent on {of} with this round, this site's budget is epsilon {most}"
+    )]
+    OverBudget {
+        /// Which budget.
+        of: &'static str,
+        /// What would be spent.
+        would_be: Statement,
+        /// Epsilon of the budget.
+        most: f64,
     },
     /// The model at hand is not the one the round starts from.
     #[error("model has digest {got}, the round starts from {want}")]
@@ -132,6 +148,15 @@ pub enum Refusal {
         /// Limbs wanted.
         want: usize,
     },
+    /// A contribution with another member's or attempt's noise, with none where there should be, or with some where none
+    /// should be.
+    #[error("contribution carries {got}, the round wants {want}")]
+    Noise {
+        /// Noise found.
+        got: &'static str,
+        /// Noise wanted.
+        want: &'static str,
+    },
     /// Asked to sign although not in the electorate.
     #[error("this member is not in the electorate and signs nothing")]
     NotInElectorate,
@@ -168,11 +193,13 @@ impl Refusal {
             Self::Second(_) => "second_message",
             Self::Roster { .. } => "roster",
             Self::NotInRound(_) => "not_in_round",
+            Self::TaskNotListed(_) => "task_not_listed",
             Self::LastRound { .. } => "last_round",
             Self::LastAttempt { .. } => "last_attempt",
             Self::Task(_) => "task",
             Self::Parameters => "parameters",
             Self::Policy { .. } => "policy",
+            Self::OverBudget { .. } => "over_budget",
             Self::Model { .. } => "model",
             Self::Forbidden(refusal) => refusal.kind(),
             Self::Ledger(_) => "ledger",
@@ -187,6 +214,7 @@ impl Refusal {
             Self::NotACut(_) => "not_a_cut",
             Self::TooManyCuts { .. } => "too_many_cuts",
             Self::WrongLength { .. } => "wrong_length",
+            Self::Noise { .. } => "noise",
             Self::NotInElectorate => "not_in_electorate",
             Self::Certificate(error) => error.kind(),
             Self::OtherSurvivors => "other_survivors",

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Waits for accepts.
 #[derive(Debug)]
 pub struct AcceptPhase {
-    session: Session,
+    pub(super) session: Session,
     shares: BTreeMap<Slot, SealedShares>,
     trees: BTreeMap<Slot, Tree>,
     accepts: BTreeMap<Slot, Accept>,

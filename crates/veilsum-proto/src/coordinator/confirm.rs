@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Waits for signatures.
 #[derive(Debug)]
 pub struct ConfirmPhase {
-    stage: ShareStage,
+    pub(super) stage: ShareStage,
     headers: BTreeMap<Slot, UploadHeader>,
     sum: Accumulator,
     set: SurvivorSet,

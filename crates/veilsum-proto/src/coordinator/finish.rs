@@ -13,7 +13,8 @@ use crate::session::RoundContext;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use veilsum_encode::IntegerSum;
+use veilsum_dp::{Kept, Level, Surplus};
+use veilsum_encode::{DecodeError, IntegerSum};
 use veilsum_math::{Mask, Sign, Threads};
 
 /// Secrets rebuilt from shares.
@@ -28,6 +29,18 @@ pub struct Finished {
     context: Arc<RoundContext>,
     sum: Sum,
     integers: IntegerSum,
+    noise: Option<SumNoise>,
+}
+
+/// What noise a sum carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SumNoise {
+    /// How much it is.
+    pub kept: Kept,
+    /// Components of each survivor's noise that stay, by the number of members missing.
+    pub level: Level,
+    /// Survivors whose surplus could not be removed, ascending: they went silent, or their chain value did not stand.
+    pub unremoved: Vec<Slot>,
 }
 
 impl fmt::Debug for Finished {
@@ -45,6 +58,12 @@ impl Finished {
     /// The sum per coordinate, offsets taken off.
     pub fn integers(&self) -> &IntegerSum {
         &self.integers
+    }
+
+    /// The noise in the sum; `None` in a task without noise.
+    // spec: [finish.noise]
+    pub fn noise(&self) -> Option<&SumNoise> {
+        self.noise.as_ref()
     }
 
     /// What the round was about.
@@ -76,7 +95,7 @@ impl Finished {
     }
 }
 
-/// Takes off every self mask of a survivor, and every pair mask between a survivor and a dropped peer.
+/// Takes off every self mask of a survivor, every pair mask between a survivor and a dropped peer, and the surplus noise.
 // spec: [finish.unmask]
 pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>) -> Coordinator {
     let mut masks = Vec::new();
@@ -90,6 +109,7 @@ pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>)
         masks.push(own);
         masks.extend(pairs);
     }
+    let (surpluses, unremoved) = reveal.surpluses();
     let RevealPhase {
         stage,
         sum,
@@ -97,18 +117,59 @@ pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>)
         ..
     } = reveal;
     let context = stage.session.context;
+    let noise = kept(&context, survivors.count(), unremoved);
     let sum = sum.unmask(survivors, &masks, Threads::All);
-    // spec: [finish.range]
-    match sum.packed().unpack(&context.plan) {
-        Ok(integers) => Coordinator::Finished(Box::new(Finished {
+    match noise.and_then(|noise| Ok((noise, decode(&context, sum, &surpluses)?))) {
+        Ok((noise, (sum, integers))) => Coordinator::Finished(Box::new(Finished {
             context,
             sum,
             integers,
+            noise,
         })),
-        Err(error) => Coordinator::Aborted(Abort::SumOutOfRange {
-            reason: error.to_string(),
-        }),
+        Err(reason) => Coordinator::Aborted(Abort::SumOutOfRange { reason }),
     }
+}
+
+/// The sum per coordinate, less the surplus noise; packed again if there was any.
+// spec: [finish.range] [finish.surplus]
+fn decode(
+    context: &RoundContext,
+    sum: Sum,
+    surpluses: &[Surplus],
+) -> Result<(Sum, IntegerSum), String> {
+    let plan = &context.plan;
+    let text = |error: DecodeError| error.to_string();
+    let mut integers = sum.packed().unpack(plan).map_err(text)?;
+    let Some(noise) = context.noise.as_ref().filter(|_| !surpluses.is_empty()) else {
+        return Ok((sum, integers));
+    };
+    integers
+        .remove(plan, noise.plan(), surpluses)
+        .map_err(text)?;
+    let packed = integers.pack(plan).map_err(text)?;
+    Ok((sum.repacked(packed), integers))
+}
+
+/// What noise the sum of so many survivors carries.
+// spec: [noise.kept.stated]
+fn kept(
+    context: &RoundContext,
+    survivors: u32,
+    unremoved: Vec<Slot>,
+) -> Result<Option<SumNoise>, String> {
+    let Some(noise) = &context.noise else {
+        return Ok(None);
+    };
+    let missing = context.parameters.n.saturating_sub(survivors);
+    let silent = u32::try_from(unremoved.len()).unwrap_or(u32::MAX);
+    let level = noise.plan().level(missing);
+    let level = level.map_err(|error| error.to_string())?;
+    let kept = noise.plan().kept(missing, silent);
+    Ok(Some(SumNoise {
+        kept: kept.map_err(|error| error.to_string())?,
+        level,
+        unremoved,
+    }))
 }
 
 fn self_mask(reveal: &RevealPhase, seeds: &Seeds, slot: Slot) -> Option<Mask> {

@@ -26,7 +26,7 @@ mod upload;
 pub use accept::AcceptPhase;
 pub use advertise::AdvertisePhase;
 pub use confirm::ConfirmPhase;
-pub use finish::Finished;
+pub use finish::{Finished, SumNoise};
 pub use recover::RecoverPhase;
 pub use reveal::RevealPhase;
 pub use share::SharePhase;
@@ -125,7 +125,8 @@ impl Coordinator {
     ///
     /// # Errors
     ///
-    /// [`Fault`] blaming `from`; nothing of a blamed message counts, except good shares beside a bad one.
+    /// [`Fault`] blaming `from`; nothing of a blamed message counts, except good shares beside a bad one, and the seeds of a
+    /// reveal beside a chain value that does not stand.
     // spec: [message.fault]
     pub fn receive(&mut self, from: Slot, message: &Message) -> Result<(), Fault> {
         let outcome = match self {
@@ -218,6 +219,43 @@ impl Coordinator {
             Self::Recover(_) => PhaseName::Recover,
             Self::Finished(_) => PhaseName::Finished,
             Self::Aborted(_) => PhaseName::Aborted,
+        }
+    }
+
+    /// First session, fixed from Share on; `None` before and after an abort.
+    pub fn sid(&self) -> Option<&Sid> {
+        match self {
+            Self::Share(phase) => Some(&phase.session.sid),
+            Self::Accept(phase) => Some(&phase.session.sid),
+            Self::Finished(phase) => Some(phase.sum().survivors().sid()),
+            _ => self.stage().map(|stage| &stage.session.sid),
+        }
+    }
+
+    /// Second session, fixed from Upload on; `None` before and after an abort.
+    pub fn sid2(&self) -> Option<&Sid2> {
+        match self {
+            Self::Finished(phase) => Some(phase.sum().survivors().sid2()),
+            _ => self.stage().map(|stage| &stage.sid2),
+        }
+    }
+
+    /// The Share set U2, from Upload to Recover.
+    pub fn share_set(&self) -> Option<&Bitmap> {
+        self.stage().map(|stage| &stage.shared)
+    }
+
+    fn stage(&self) -> Option<&ShareStage> {
+        match self {
+            Self::Upload(phase) => Some(&phase.stage),
+            Self::Confirm(phase) => Some(&phase.stage),
+            Self::Reveal(phase) => Some(&phase.stage),
+            Self::Recover(phase) => Some(&phase.reveal.stage),
+            Self::Advertise(_)
+            | Self::Share(_)
+            | Self::Accept(_)
+            | Self::Finished(_)
+            | Self::Aborted(_) => None,
         }
     }
 

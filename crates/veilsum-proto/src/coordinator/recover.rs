@@ -18,7 +18,7 @@ use veilsum_math::sharing::{LagrangeCache, Point, ShareValue};
 /// Waits for shares.
 #[derive(Debug)]
 pub struct RecoverPhase {
-    reveal: RevealPhase,
+    pub(super) reveal: RevealPhase,
     /// Secrets wanted, with the good shares that came, by holder.
     targets: BTreeMap<Target, Gathered>,
     answered: BTreeSet<Slot>,
@@ -87,15 +87,17 @@ impl RecoverPhase {
     }
 
     /// Shares; or a reveal that comes late, which spares its shares.
+    // spec: [recover.late]
     pub(super) fn receive(&mut self, from: Slot, message: &Message) -> Result<(), FaultKind> {
         match &message.body {
             Body::Reveal(reveal) => {
                 let before = self.reveal.revealed.len();
-                self.reveal.receive_reveal(from, reveal)?;
+                // A chain value that does not stand blames its sender, whose seeds count all the same.
+                let outcome = self.reveal.receive_reveal(from, reveal);
                 if self.reveal.revealed.len() > before {
                     self.forget_needless();
                 }
-                Ok(())
+                outcome
             }
             Body::Shares(shares) => self.receive_shares(from, shares),
             _ => Err(wrong(message, PhaseName::Recover)),
@@ -194,19 +196,25 @@ impl RecoverPhase {
         }
     }
 
+    /// Nobody, once every secret has enough shares. Before, the holders of those that have not, and the silent survivors whose
+    /// own reveal would spare them: these until the deadline, whatever the holders have said.
+    // spec: [recover.late]
     pub(super) fn waits_for(&self) -> Vec<Slot> {
-        let short = self
-            .targets
-            .values()
-            .filter(|gathered| gathered.shares.len() < self.threshold());
-        let holders = short
-            .flat_map(|gathered| &gathered.holders)
-            .collect::<BTreeSet<_>>();
-        holders
-            .into_iter()
+        let short = self.targets.iter();
+        let short = short
+            .filter(|(_, gathered)| gathered.shares.len() < self.threshold())
+            .collect::<BTreeMap<_, _>>();
+        let holders = short.values().flat_map(|gathered| &gathered.holders);
+        let mut awaited = holders
             .filter(|slot| !self.answered.contains(slot))
             .copied()
-            .collect()
+            .collect::<BTreeSet<_>>();
+        let spares = |silent: &Slot| {
+            let of_silent = targets_of(&self.reveal, *silent);
+            of_silent.iter().any(|target| short.contains_key(target))
+        };
+        awaited.extend(self.reveal.waits_for().into_iter().filter(spares));
+        awaited.into_iter().collect()
     }
 
     pub(super) fn waits_for_nothing(&self) -> bool {
@@ -299,13 +307,16 @@ impl RecoverPhase {
 
 /// Secrets without which the sum cannot be unmasked.
 fn needed(reveal: &RevealPhase) -> BTreeSet<Target> {
-    let silent = reveal.waits_for();
-    let roots = silent
-        .iter()
-        .flat_map(|slot| reveal.dropped_peers(*slot))
-        .map(Target::RootSeed);
+    let silent = reveal.waits_for().into_iter();
+    silent.flat_map(|slot| targets_of(reveal, slot)).collect()
+}
+
+/// Secrets that the silence of one survivor makes necessary.
+fn targets_of(reveal: &RevealPhase, silent: Slot) -> Vec<Target> {
+    let dropped = reveal.dropped_peers(silent).into_iter();
+    let roots = dropped.map(Target::RootSeed);
     roots
-        .chain(silent.iter().copied().map(Target::SelfSeed))
+        .chain(std::iter::once(Target::SelfSeed(silent)))
         .collect()
 }
 

@@ -12,6 +12,7 @@ use crate::masked::Accumulator;
 use crate::message::{Body, Certificate, Message, PairSeedReveal, Reveal, UploadHeader};
 use std::collections::BTreeMap;
 use std::fmt;
+use veilsum_dp::{ChainEnd, ChainValue, Level, NoisePlan, Surplus};
 use veilsum_math::Secret;
 
 /// Waits for seeds.
@@ -23,6 +24,8 @@ pub struct RevealPhase {
     pub(super) certificate: Certificate,
     pub(super) survivors: Survivors,
     pub(super) revealed: BTreeMap<Slot, Revealed>,
+    /// How much noise stays in the sum, where a surplus is to come off it.
+    level: Option<Level>,
 }
 
 /// What one survivor revealed, checked.
@@ -46,6 +49,7 @@ impl RevealPhase {
         certificate: Certificate,
         survivors: Survivors,
     ) -> Self {
+        let level = removal_level(&stage, &survivors);
         Self {
             stage,
             headers,
@@ -53,6 +57,7 @@ impl RevealPhase {
             certificate,
             survivors,
             revealed: BTreeMap::new(),
+            level,
         }
     }
 
@@ -63,7 +68,8 @@ impl RevealPhase {
         self.receive_reveal(from, reveal)
     }
 
-    /// A reveal counts whole or not at all; a member whose reveal does not count is recovered by shares.
+    /// Seeds count whole or not at all; a member whose seeds do not count is recovered by shares. A chain value that does not
+    /// stand is a fault beside seeds that count: without them more would be lost than a little accuracy.
     // spec: [reveal.verify]
     pub(super) fn receive_reveal(&mut self, from: Slot, reveal: &Reveal) -> Result<(), FaultKind> {
         check_expected(self.survivors.bitmap(), from, PhaseName::Reveal)?;
@@ -76,6 +82,7 @@ impl RevealPhase {
         }
         let self_seed = self.self_seed(from, reveal)?;
         let pair_seeds = self.pair_seeds(from, &reveal.pair_seeds)?;
+        let surplus = self.surplus_in(from, reveal);
         self.revealed.insert(
             from,
             Revealed {
@@ -84,7 +91,55 @@ impl RevealPhase {
                 pair_seeds,
             },
         );
-        Ok(())
+        surplus.map(|_| ())
+    }
+
+    /// The surplus that comes off for each survivor whose chain value stands, and the slots of those whose surplus stays in;
+    /// nothing of either where none is to come off.
+    pub(super) fn surpluses(&self) -> (Vec<Surplus>, Vec<Slot>) {
+        let (mut surpluses, mut unremoved) = (Vec::new(), Vec::new());
+        if self.level.is_none() {
+            return (surpluses, unremoved);
+        }
+        for slot in self.survivors.bitmap().iter() {
+            let revealed = self.revealed.get(&slot);
+            match revealed.map(|revealed| self.surplus_in(slot, &revealed.message)) {
+                Some(Ok(Some(surplus))) => surpluses.push(surplus),
+                Some(Ok(None) | Err(_)) | None => unremoved.push(slot),
+            }
+        }
+        (surpluses, unremoved)
+    }
+
+    /// What a chain value opens: there exactly if a surplus is to come off, and on the chain of the member's advert.
+    // spec: [reveal.chain-checked] [noise.reveal.checked]
+    fn surplus_in(&self, slot: Slot, reveal: &Reveal) -> Result<Option<Surplus>, FaultKind> {
+        let (plan, level, value) = match (self.removal(), &reveal.chain_value) {
+            (None, None) => return Ok(None),
+            (None, Some(_)) => return Err(FaultKind::ChainValue("was not asked for")),
+            (Some(_), None) => return Err(FaultKind::ChainValue("is missing")),
+            (Some((plan, level)), Some(value)) => (plan, level, value),
+        };
+        let not_on_chain = FaultKind::ChainValue("does not lead to the end in its advert");
+        let session = &self.stage.session;
+        let advert = session.adverts.get(&slot);
+        let Some(end) = advert.and_then(|advert| advert.chain_end) else {
+            return Err(not_on_chain);
+        };
+        let context = session.context.noise_context(slot);
+        plan.surplus(
+            &ChainValue::new(value.0),
+            &ChainEnd::new(end.0),
+            &context,
+            level,
+        )
+        .map(Some)
+        .map_err(|_| not_on_chain)
+    }
+
+    fn removal(&self) -> Option<(&NoisePlan, Level)> {
+        let noise = self.stage.session.context.noise.as_deref()?;
+        Some((noise.plan(), self.level?))
     }
 
     fn self_seed(&self, from: Slot, reveal: &Reveal) -> Result<SelfSeed, FaultKind> {
@@ -170,6 +225,16 @@ impl RevealPhase {
             .saturating_add(seeds.sum())
             .saturating_add(self.headers.len().saturating_mul(size_of::<UploadHeader>()))
     }
+}
+
+/// The level of the certified survivors, if components above it are to come off the sum.
+// spec: [noise.plan.level]
+fn removal_level(stage: &ShareStage, survivors: &Survivors) -> Option<Level> {
+    let context = &stage.session.context;
+    let noise = context.noise.as_ref().filter(|noise| noise.has_chain())?;
+    let missing = context.parameters.n.checked_sub(survivors.count())?;
+    let level = noise.plan().level(missing).ok()?;
+    (level.components() < noise.plan().components().len()).then_some(level)
 }
 
 /// Whether `seed` is the one that `slot` committed to in its advert.

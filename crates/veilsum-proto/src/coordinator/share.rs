@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Waits for sealed shares.
 #[derive(Debug)]
 pub struct SharePhase {
-    session: Session,
+    pub(super) session: Session,
     tree: Tree,
     shares: BTreeMap<Slot, SealedShares>,
 }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Waits for masked updates.
 #[derive(Debug)]
 pub struct UploadPhase {
-    stage: ShareStage,
+    pub(super) stage: ShareStage,
     accepts: BTreeMap<Slot, Accept>,
     headers: BTreeMap<Slot, UploadHeader>,
     stored: BTreeSet<Slot>,

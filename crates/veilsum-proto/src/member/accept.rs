@@ -4,6 +4,7 @@ use crate::bitmap::Bitmap;
 use crate::ids::{Sid, Slot};
 use crate::keys::{HeldShare, PairSeed, SelfSeed};
 use crate::label::Label;
+use crate::member::noise::OwnNoise;
 use crate::member::upload::Ready;
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::message::{Accept, Body, Cut, CutReason, DeliveredShares, Message, ShareSet, UNSIGNED};
@@ -17,6 +18,7 @@ pub(super) struct Accepted {
     delivered: DeliveredShares,
     accept: Accept,
     self_seed: SelfSeed,
+    pub(super) noise: OwnNoise,
     held: BTreeMap<Slot, HeldShare>,
     pair_seeds: BTreeMap<Slot, PairSeed>,
     seen: BTreeSet<Slot>,
@@ -39,6 +41,7 @@ impl Accepted {
         advertised: Bitmap,
         delivered: DeliveredShares,
         self_seed: SelfSeed,
+        noise: OwnNoise,
         taken: Taken,
     ) -> Self {
         let accept = Accept {
@@ -53,6 +56,7 @@ impl Accepted {
             delivered,
             accept: accept.signed(&me.identity),
             self_seed,
+            noise,
             held: taken.held,
             pair_seeds: taken.pair_seeds,
             seen: taken.seen,
@@ -130,6 +134,7 @@ impl Accepted {
         let Self {
             sid,
             self_seed,
+            noise,
             mut held,
             mut pair_seeds,
             ..
@@ -146,6 +151,7 @@ impl Accepted {
             sid2: second_sid(&sid, &set.shared),
             share_set: set.clone(),
             self_seed,
+            noise,
             held,
             pair_seeds,
         }

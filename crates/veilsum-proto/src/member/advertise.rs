@@ -3,7 +3,8 @@
 use crate::ids::{Hash, Slot};
 use crate::keys::{RootSeed, SealKey, SelfSeed};
 use crate::label::Label;
-use crate::member::share::Shared;
+use crate::member::noise::OwnNoise;
+use crate::member::share::{Seeds, Shared};
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::merkle;
 use crate::message::{Advert, Adverts, Body, Message, ProvenAdvert, UNSIGNED};
@@ -16,6 +17,7 @@ pub(super) struct Advertised {
     seal_key: SealKey,
     root_seed: RootSeed,
     self_seed: SelfSeed,
+    pub(super) noise: OwnNoise,
 }
 
 impl Advertised {
@@ -26,6 +28,7 @@ impl Advertised {
         let seal_key = SealKey::random(rng);
         let root_seed = RootSeed::random(&task, round, attempt, me.slot, rng);
         let self_seed = SelfSeed::random(rng);
+        let noise = OwnNoise::draw(me, rng);
         let advert = Advert {
             task,
             roster: context.roster.digest(),
@@ -35,7 +38,7 @@ impl Advertised {
             seal_key: seal_key.public(),
             mask_key: root_seed.mask_public(),
             commitment: self_seed.commitment(&task, round, attempt, me.slot),
-            chain_end: None,
+            chain_end: noise.chain_end(context),
             signature: UNSIGNED,
         };
         let advert = advert.signed(&me.identity);
@@ -44,6 +47,7 @@ impl Advertised {
             seal_key,
             root_seed,
             self_seed,
+            noise,
         }
     }
 
@@ -68,8 +72,14 @@ impl Advertised {
             seal_key,
             root_seed,
             self_seed,
+            noise,
         } = *self;
-        match Shared::build(me, adverts, &advert, seal_key, root_seed, self_seed, rng) {
+        let seeds = Seeds {
+            root_seed,
+            self_seed,
+            noise,
+        };
+        match Shared::build(me, adverts, &advert, seal_key, seeds, rng) {
             Ok(shared) => {
                 let reply = Message::new(shared.sealed().clone());
                 (Phase::Shared(Box::new(shared)), Ok(Reply::Send(reply)))
@@ -202,7 +212,7 @@ pub(crate) fn check_advert(context: &RoundContext, advert: &Advert) -> Result<()
     if advert.attempt != context.attempt {
         return Err(AdvertError::Session("attempt"));
     }
-    if advert.chain_end.is_some() != context.parameters.tolerated.is_some() {
+    if advert.chain_end.is_some() != context.has_chain() {
         return Err(AdvertError::ChainEnd);
     }
     let key = context

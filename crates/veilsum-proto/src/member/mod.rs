@@ -17,13 +17,14 @@ pub(crate) mod accept;
 pub(crate) mod advertise;
 mod confirm;
 mod floors;
+mod noise;
 mod reveal;
 pub(crate) mod share;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upload;
 
-pub use floors::Floors;
+pub use floors::{Floors, PrivacyFloors, UnlistedTasks};
 
 use crate::identity::Identity;
 use crate::ids::{Slot, UpdateDigest};
@@ -39,6 +40,7 @@ use rand_core::CryptoRng;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use veilsum_dp::MemberNoise;
 use veilsum_encode::Contribution;
 use veilsum_math::Threads;
 
@@ -275,6 +277,30 @@ impl Member {
         outcome
     }
 
+    /// The noise to add to the contribution, from the advert on until [`Member::upload`]; `None` at any other time and in
+    /// tasks without noise.
+    ///
+    /// It is drawn for this attempt: the contribution can be made as soon as the advert is out, away from the replies, and is
+    /// of no use in any other attempt.
+    ///
+    /// # Security
+    ///
+    /// One contribution a member and attempt: the same noise under two updates gives their difference.
+    pub fn noise(&self) -> Option<MemberNoise> {
+        let noise = match &self.phase {
+            Phase::Advertised(phase) => &phase.noise,
+            Phase::Shared(phase) => &phase.noise,
+            Phase::Accepted(phase) => &phase.noise,
+            Phase::Ready(phase) => &phase.noise,
+            Phase::Invited
+            | Phase::Uploading(_)
+            | Phase::Uploaded(_)
+            | Phase::Revealing(_)
+            | Phase::Closed => return None,
+        };
+        noise.member_noise(&self.me.context)
+    }
+
     /// Masks the contribution (checklist 9). The ledger knows the update before anything can be sent.
     ///
     /// Returns the signed header and the vector to stream after it. Both are to be kept by the caller until the coordinator
@@ -282,11 +308,13 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// [`Refusal`] when the Share set does not stand yet, the ledger forbids the update, or the length is another.
+    /// [`Refusal`] when the Share set does not stand yet, the ledger forbids the update, too little is left of the site's
+    /// privacy budget, or the contribution has another length or other noise than [`Member::noise`]'s.
     ///
     /// # Security
     ///
-    /// The update that `digest` names must be the one that `contribution` was made of.
+    /// The update that `digest` names must be the one that `contribution` was made of, and its noise that of
+    /// [`Member::noise`]: whose it is can be checked, from which seeds it came cannot.
     pub fn upload(
         &mut self,
         contribution: Contribution,
@@ -457,11 +485,12 @@ fn wrong(message: &Message, phase: &'static str) -> Refusal {
 fn may_join(context: &RoundContext, floors: &Floors, ledger: &dyn Ledger) -> Result<(), Refusal> {
     let roster = context.roster.digest();
     let state = ledger.state()?;
-    Ok(state.may_join(
+    state.may_join(
         &context.task_digest,
         &roster,
         context.round,
         context.attempt,
         floors.retry,
-    )?)
+    )?;
+    floors.privacy.must_charge(context, state).map(|_| ())
 }

@@ -25,14 +25,15 @@ pub(super) struct Revealing {
 }
 
 impl Revealing {
-    /// Checklist 14: own self seed; pair seeds with peers that are no survivors.
-    // spec: [reveal.direct]
+    /// Checklist 14: own self seed; pair seeds with peers that are no survivors; the chain value of so many survivors.
+    // spec: [reveal.direct] [reveal.chain]
     pub(super) fn new(me: &Me, ready: Ready, survivors: Survivors) -> Self {
         let Ready {
             sid,
             sid2,
             share_set,
             self_seed,
+            noise,
             held,
             pair_seeds,
         } = ready;
@@ -51,7 +52,7 @@ impl Revealing {
             slot: me.slot,
             self_seed,
             pair_seeds,
-            chain_value: None,
+            chain_value: noise.reveal(&me.context, survivors.count()),
         };
         let held = held.into_iter().map(|(slot, share)| {
             let survives = survivors.bitmap().contains(slot);

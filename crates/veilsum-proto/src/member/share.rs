@@ -5,6 +5,7 @@ use crate::ids::{Hash, Sid, Slot};
 use crate::keys::{HeldShare, PairSeed, RootSeed, SealKey, SealingKey, SelfSeed};
 use crate::label::Label;
 use crate::member::accept::{Accepted, Taken};
+use crate::member::noise::OwnNoise;
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::merkle;
 use crate::message::{
@@ -22,10 +23,18 @@ pub(super) struct Shared {
     adverts: Adverts,
     sealed: SealedShares,
     self_seed: SelfSeed,
+    pub(super) noise: OwnNoise,
     /// Edges to neighbours in U1 with usable keys.
     edges: BTreeMap<Slot, Edge>,
     /// Edges cut for the other end's keys.
     cuts: BTreeMap<Slot, CutReason>,
+}
+
+/// Seeds of the attempt, as the advert committed to them.
+pub(super) struct Seeds {
+    pub(super) root_seed: RootSeed,
+    pub(super) self_seed: SelfSeed,
+    pub(super) noise: OwnNoise,
 }
 
 /// What this member has of one edge once its Share is built.
@@ -43,10 +52,14 @@ impl Shared {
         adverts: &Adverts,
         own: &Advert,
         seal_key: SealKey,
-        root_seed: RootSeed,
-        self_seed: SelfSeed,
+        seeds: Seeds,
         rng: &mut dyn CryptoRng,
     ) -> Result<Self, Refusal> {
+        let Seeds {
+            root_seed,
+            self_seed,
+            noise,
+        } = seeds;
         let context = &me.context;
         let sid = context.sid(&adverts.advertised, &adverts.root);
         let (mut edges, mut cuts) = (BTreeMap::new(), BTreeMap::new());
@@ -77,6 +90,7 @@ impl Shared {
             adverts: adverts.clone(),
             sealed,
             self_seed,
+            noise,
             edges,
             cuts,
         })
@@ -134,6 +148,7 @@ impl Shared {
             sid,
             adverts,
             self_seed,
+            noise,
             mut edges,
             cuts,
             ..
@@ -167,6 +182,7 @@ impl Shared {
             adverts.advertised,
             delivered.clone(),
             self_seed,
+            noise,
             taken,
         )
     }

@@ -5,6 +5,8 @@ use crate::ids::{Sid, Sid2, Slot, UpdateDigest};
 use crate::keys::{HeldShare, PairSeed, SelfSeed, pair_mask_sign};
 use crate::ledger::{Entry, Ledger};
 use crate::masked::MaskedUpdate;
+use crate::member::floors::charge;
+use crate::member::noise::{OwnNoise, check_noise};
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::message::{Body, Message, ShareSet, SurvivorSet, UNSIGNED, UploadHeader, UploadStored};
 use crate::refusal::Refusal;
@@ -18,6 +20,7 @@ pub(super) struct Ready {
     pub(super) sid2: Sid2,
     pub(super) share_set: ShareSet,
     pub(super) self_seed: SelfSeed,
+    pub(super) noise: OwnNoise,
     /// Shares of the neighbours it masks with, A_u.
     pub(super) held: BTreeMap<Slot, HeldShare>,
     /// Pair seeds with exactly A_u.
@@ -47,7 +50,7 @@ impl Ready {
         }
     }
 
-    /// Checklist 9: the length, the ledger, and the record.
+    /// Checklist 9: the length, the noise, the ledger, and the records. A refusal records nothing.
     // spec: [upload.record] [upload.duplicate]
     pub(super) fn check(
         &self,
@@ -60,11 +63,22 @@ impl Ready {
         if got != want {
             return Err(Refusal::WrongLength { got, want });
         }
-        let (task, round, attempt) = (me.context.task_digest, me.context.round, me.context.attempt);
-        ledger.state()?.is_current(&task, round, attempt)?;
-        ledger
-            .state()?
-            .may_upload(&task, round, digest, me.floors.reuse_update)?;
+        check_noise(me, contribution)?;
+        let context = &me.context;
+        let (task, round, attempt) = (context.task_digest, context.round, context.attempt);
+        let state = ledger.state()?;
+        state.is_current(&task, round, attempt)?;
+        state.may_upload(&task, round, digest, me.floors.reuse(context))?;
+        let must_charge = me.floors.privacy.must_charge(context, state)?;
+        // spec: [upload.charge] [noise.budget.once]
+        if let Some(charge) = charge(context).filter(|_| must_charge) {
+            ledger.record(Entry::Charged {
+                task,
+                round,
+                release: Box::new(charge.release.clone()),
+                delta: charge.delta,
+            })?;
+        }
         ledger.record(Entry::Update {
             task,
             round,
@@ -76,7 +90,7 @@ impl Ready {
 
     // spec: [upload.mask]
     pub(super) fn mask(
-        self,
+        mut self,
         me: &Me,
         contribution: Contribution,
     ) -> (Uploaded, UploadHeader, MaskedUpdate) {
@@ -88,6 +102,7 @@ impl Ready {
             signature: UNSIGNED,
         };
         let masked = MaskedUpdate::mask(contribution, &self.masks(me), me.threads);
+        self.noise = self.noise.added(&me.context);
         (
             Uploaded {
                 ready: self,

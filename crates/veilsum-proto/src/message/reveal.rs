@@ -5,7 +5,7 @@
 //! These messages carry seeds and shares. They travel inside the authenticated channel to the coordinator only, and their
 //! `Debug` hides the content.
 
-use crate::ids::{Hash, Sid2, Slot};
+use crate::ids::{Sid2, Slot};
 use crate::message::UploadHeader;
 use std::fmt;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -36,8 +36,9 @@ pub struct Reveal {
     pub self_seed: RevealedSeed,
     /// Pair seeds with the neighbours it masked with that are not survivors, ascending by slot.
     pub pair_seeds: Vec<PairSeedReveal>,
-    /// Value of its noise chain (R12); absent in tasks without the plan.
-    pub chain_value: Option<Hash>,
+    /// Value of its noise chain that opens the surplus; absent when all noise stays, and in tasks without dropout-exact
+    /// noise (R12).
+    pub chain_value: Option<RevealedSeed>,
 }
 
 /// Pair seed with one dropped neighbour.

@@ -15,7 +15,7 @@ use veilsum_proto::{
     fault::{Fault, FaultKind},
     ids::{Sid, Sid2, Slot},
     message::{Body, Message},
-    session::{RoundContext, second_sid},
+    session::RoundContext,
 };
 
 use crate::{
@@ -310,36 +310,21 @@ impl Attempt {
         }
     }
 
-    /// Reads the ids that the phase fixed from what the machine would send.
+    /// Keeps the ids that the phase fixed; the machine forgets them when it aborts.
     fn fix_ids(&mut self) {
-        let waiting = self.machine.waits_for();
-        match &self.machine {
-            Coordinator::Share(_) => {
-                let first = waiting
-                    .first()
-                    .and_then(|slot| self.machine.message_for(*slot));
-                if let Some(Body::Adverts(adverts)) = first.map(|message| message.body) {
-                    self.sid = Some(self.context.sid(&adverts.advertised, &adverts.root));
-                }
-            }
-            Coordinator::Upload(_) => {
-                let shared = Bitmap::of(self.context.slots(), waiting);
-                self.sid2 = self.sid.map(|sid| second_sid(&sid, &shared));
-                self.remember_excluded(&shared);
-                self.shared = Some(shared);
-            }
-            Coordinator::Advertise(_)
-            | Coordinator::Accept(_)
-            | Coordinator::Confirm(_)
-            | Coordinator::Reveal(_)
-            | Coordinator::Recover(_)
-            | Coordinator::Finished(_)
-            | Coordinator::Aborted(_) => {}
+        self.sid = self.machine.sid().copied().or(self.sid);
+        self.sid2 = self.machine.sid2().copied().or(self.sid2);
+        if self.shared.is_none() {
+            self.shared = self.machine.share_set().cloned();
+            self.remember_excluded();
         }
     }
 
     /// Members whose accept counted and whom too many cuts keep out of the Share set.
-    fn remember_excluded(&mut self, shared: &Bitmap) {
+    fn remember_excluded(&mut self) {
+        let Some(shared) = &self.shared else {
+            return;
+        };
         let accepted = self.answered.iter().filter(|(name, _)| *name == ACCEPT);
         for (_, slot) in accepted.filter(|(_, slot)| !shared.contains(*slot)) {
             self.vanished.entry(*slot).or_insert(PhaseName::Accept);
