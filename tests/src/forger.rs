@@ -1,13 +1,15 @@
 //! A member without a machine: it owns a slot's keys and says what a test likes.
 
+use crate::noise::Seeds;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use std::sync::Arc;
+use veilsum_dp::{Level, MemberNoise};
 use veilsum_encode::Contribution;
 use veilsum_math::sharing::{Point, Secret, ShareValue, split};
 use veilsum_math::{Sign, Threads, apply_masks};
 use veilsum_proto::identity::Identity;
-use veilsum_proto::ids::{Sid, Sid2, Slot};
+use veilsum_proto::ids::{Hash, Sid, Sid2, Slot};
 use veilsum_proto::keys::{RootSeed, SealKey, SelfSeed, pair_mask_sign};
 use veilsum_proto::masked::MaskedUpdate;
 use veilsum_proto::merkle::{Tree, empty_leaf};
@@ -25,6 +27,8 @@ pub struct Forger {
     pub identity: Arc<Identity>,
     /// The advert it shows; a test may change and re-sign it.
     pub advert: Advert,
+    /// What its noise is drawn from, in a task with noise.
+    pub seeds: Option<Seeds>,
     context: Arc<RoundContext>,
     seal_key: SealKey,
     root: RootSeed,
@@ -51,6 +55,9 @@ impl Forger {
         let seal_key = SealKey::random(&mut rng);
         let root = RootSeed::random(&task, round, attempt, slot, &mut rng);
         let self_seed = SelfSeed::random(&mut rng);
+        let seeds = Seeds::random(context, slot, &mut rng);
+        let end = seeds.as_ref().filter(|_| context.has_chain());
+        let end = end.map(|seeds| Hash(seeds.chain_end(context)));
         let advert = Advert {
             task,
             roster: context.roster.digest(),
@@ -60,13 +67,14 @@ impl Forger {
             seal_key: seal_key.public(),
             mask_key: root.mask_public(),
             commitment: self_seed.commitment(&task, round, attempt, slot),
-            chain_end: None,
+            chain_end: end,
             signature: UNSIGNED,
         };
         Self {
             slot,
             advert: advert.signed(&identity),
             identity,
+            seeds,
             context: context.clone(),
             seal_key,
             root,
@@ -74,6 +82,21 @@ impl Forger {
             rng,
             seen: None,
         }
+    }
+
+    /// The noise an honest member would add.
+    pub fn member_noise(&self) -> Option<MemberNoise> {
+        let noise = self.context.noise.as_ref()?;
+        let secrets = self.seeds.as_ref()?.secrets();
+        Some(noise.plan().member_noise(&secrets))
+    }
+
+    /// The chain value an honest member would reveal for this level.
+    pub fn chain_value(&self, level: Level) -> Option<RevealedSeed> {
+        let noise = self.context.noise.as_ref()?;
+        let secrets = self.seeds.as_ref()?.secrets();
+        let value = noise.plan().reveal(&secrets, level)?;
+        Some(RevealedSeed(*value.expose()))
     }
 
     /// Signs the advert as it stands now.
@@ -186,7 +209,7 @@ impl Forger {
         )
     }
 
-    /// The honest reveal when `dropped` are the peers that are no survivors.
+    /// The honest reveal when `dropped` are the peers that are no survivors; without a chain value.
     pub fn reveal(&self, sid2: &Sid2, dropped: &[Slot]) -> Reveal {
         let (sid, adverts) = self.seen.as_ref().expect("the adverts were seen");
         let owed = adverts

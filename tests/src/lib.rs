@@ -11,6 +11,7 @@
 )]
 
 mod forger;
+mod noise;
 mod oracle;
 mod play;
 pub mod quic;
@@ -19,6 +20,7 @@ mod setup;
 mod tap;
 
 pub use forger::{Dealing, Forger};
+pub use noise::{Parts, Seeds, skellam};
 pub use oracle::{Case, Outcome};
 pub use play::{Play, Player, resigned};
 pub use samples::samples;

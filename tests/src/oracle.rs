@@ -106,7 +106,10 @@ impl Case {
             return Outcome::Abort("too_few_shares");
         }
         let (shared, survivors) = (acting(Vanish::Accept), acting(Vanish::MidUpload));
-        if !self.stands(&survivors) {
+        let missing = context.parameters.n as usize - survivors.len();
+        let tolerated = context.parameters.tolerated;
+        let too_many = tolerated.is_some_and(|most| missing > most as usize);
+        if too_many || !self.stands(&survivors) {
             return Outcome::Abort("too_few_updates");
         }
         let confirming = acting(Vanish::Confirm);

@@ -1,6 +1,7 @@
 //! The coordinator's machine and every member's in one process, with the test between them.
 
 use crate::forger::Forger;
+use crate::noise::{Parts, Seeds};
 use crate::setup::{BITS, Setup};
 use crate::tap::Tap;
 use rand_chacha::ChaCha20Rng;
@@ -8,7 +9,10 @@ use rand_chacha::rand_core::SeedableRng as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use veilsum_encode::{Contribution, Tensor, TensorData, Update, Weight, contribute};
+use veilsum_dp::MemberNoise;
+use veilsum_encode::{
+    Contribution, Tensor, TensorData, Update, Weight, contribute, contribute_with_noise,
+};
 use veilsum_math::Threads;
 use veilsum_proto::abort::Abort;
 use veilsum_proto::bitmap::Bitmap;
@@ -18,7 +22,7 @@ use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Sid, Sid2, Slot, UpdateDigest};
 use veilsum_proto::ledger::MemoryLedger;
 use veilsum_proto::masked::MaskedUpdate;
-use veilsum_proto::member::{Floors, Member, Reply};
+use veilsum_proto::member::{Floors, Member, Reply, UnlistedTasks};
 use veilsum_proto::message::{
     Accept, Advert, Adverts, Body, Caps, Certificate, Confirmation, Deadlines, DeliveredShares,
     Message, Reveal, SealedShares, ShareRequest, ShareSet, Shares, SignedSlot, SurvivorSet,
@@ -74,6 +78,8 @@ pub struct Player {
     pub share_set: Option<ShareSet>,
     /// Its upload header of this attempt.
     pub header: Option<UploadHeader>,
+    /// The seeds its noise of this attempt is drawn from.
+    pub seeds: Option<Seeds>,
 }
 
 impl Play {
@@ -91,11 +97,16 @@ impl Play {
                 identity,
                 ledger: MemoryLedger::default(),
                 rng: ChaCha20Rng::seed_from_u64(seed),
-                floors: Floors::default(),
+                floors: Floors {
+                    // what the roster must list has tests of its own
+                    unlisted: UnlistedTasks::Any,
+                    ..Floors::default()
+                },
                 machine: None,
                 accept: None,
                 share_set: None,
                 header: None,
+                seeds: None,
             };
             (slot, player)
         });
@@ -143,6 +154,7 @@ impl Play {
         for player in self.players.values_mut() {
             player.machine = None;
             (player.accept, player.share_set, player.header) = (None, None, None);
+            player.seeds = None;
         }
         self.invite_all()
     }
@@ -194,9 +206,14 @@ impl Play {
     pub fn advertise(&mut self, slot: u32) -> Result<Advert, Refusal> {
         let player = self.players.get_mut(&Slot(slot)).unwrap();
         let machine = player.machine.as_mut().expect("the member has a machine");
+        let before = player.rng.clone();
         let message = machine.advertise(&mut player.ledger, self.now, &mut player.rng)?;
         match message.body {
-            Body::Advert(advert) => Ok(advert),
+            Body::Advert(advert) => {
+                player.seeds = Seeds::drawn(&self.context, Slot(slot), before);
+                self.tap.advertised(&self.context, &advert);
+                Ok(advert)
+            }
             body => panic!("found {}, wanted Advert", body.name()),
         }
     }
@@ -256,8 +273,10 @@ impl Play {
         slot: u32,
         row: Vec<i64>,
     ) -> Result<(UploadHeader, MaskedUpdate), Refusal> {
-        let (contribution, digest) = self.contribution(row);
         let slot = Slot(slot);
+        let machine = self.players[&slot].machine.as_ref();
+        let noise = machine.expect("the member has a machine").noise();
+        let (contribution, digest) = self.contribution_with(row, noise.as_ref());
         let player = self.players.get_mut(&slot).unwrap();
         let machine = player.machine.as_mut().expect("the member has a machine");
         let (message, update) = machine.upload(contribution, digest, &mut player.ledger)?;
@@ -290,8 +309,17 @@ impl Play {
         peers.into_iter().collect()
     }
 
-    /// A contribution of these values, with the digest of the update they are.
+    /// A contribution of these values, with the digest of the update they are; without noise.
     pub fn contribution(&self, row: Vec<i64>) -> (Contribution, UpdateDigest) {
+        self.contribution_with(row, None)
+    }
+
+    /// A contribution of these values with this noise, and the digest of the update they are.
+    pub fn contribution_with(
+        &self,
+        row: Vec<i64>,
+        noise: Option<&MemberNoise>,
+    ) -> (Contribution, UpdateDigest) {
         let tensor = Tensor {
             shape: vec![row.len() as u64],
             data: TensorData::I64(row),
@@ -301,9 +329,16 @@ impl Play {
         let digest = UpdateDigest(update.digest());
         let mut rng = ChaCha20Rng::seed_from_u64(0);
         let seed = self.context.rotation_seed();
-        let (contribution, _) =
-            contribute(update, &self.context.plan, Weight::ONE, &seed, &mut rng).unwrap();
-        (contribution, digest)
+        let plan = &self.context.plan;
+        let made = match noise {
+            Some(own) => {
+                let of_round = self.context.noise.as_ref().expect("the task has noise");
+                let of_round = of_round.plan();
+                contribute_with_noise(update, plan, Weight::ONE, &seed, of_round, own, &mut rng)
+            }
+            None => contribute(update, plan, Weight::ONE, &seed, &mut rng),
+        };
+        (made.unwrap().0, digest)
     }
 
     /// The row of a member.
@@ -469,14 +504,17 @@ impl Play {
     pub fn forge_silently(&mut self, slot: u32) -> Forger {
         let player = self.players.get_mut(&Slot(slot)).unwrap();
         player.machine = None;
-        Forger::new(&self.context, player.identity.clone(), u64::from(slot))
+        let forger = Forger::new(&self.context, player.identity.clone(), u64::from(slot));
+        player.seeds = forger.seeds.clone();
+        forger
     }
 
     /// Uploads a forger's row, masked with these peers.
     pub fn upload_as(&mut self, forger: &Forger, peers: &[u32]) {
         let sid2 = self.sid2();
         let peers = peers.iter().copied().map(Slot).collect::<Vec<_>>();
-        let (contribution, _) = self.contribution(self.row(forger.slot.0));
+        let noise = forger.member_noise();
+        let (contribution, _) = self.contribution_with(self.row(forger.slot.0), noise.as_ref());
         let (header, update) = forger.upload(&sid2, &peers, contribution);
         self.say(forger.slot.0, header).unwrap();
         self.send_update(forger.slot.0, &update).unwrap();
@@ -578,7 +616,8 @@ impl Play {
         }
     }
 
-    /// Finishes honestly and holds the sum against the plain sum of the named survivors.
+    /// Finishes honestly and holds the sum against the plain sum of the named survivors, and of the noise that stays: the
+    /// components of the level, and all of those whose surplus could not be removed.
     ///
     /// # Panics
     ///
@@ -592,10 +631,18 @@ impl Play {
         let found = found.map(|slot| slot.0).collect::<Vec<_>>();
         let wanted = survivors.into_iter().collect::<Vec<_>>();
         assert_eq!(found, wanted, "survivors");
+        let parts = finished.noise().map(|_| Parts::of(&self.context));
         let mut plain = vec![0i64; self.inputs.coordinates];
         for slot in wanted {
             for (total, value) in plain.iter_mut().zip(self.row(slot)) {
                 *total += value;
+            }
+            if let Some(stays) = finished.noise() {
+                let seeds = self.players[&Slot(slot)].seeds.as_ref();
+                let seeds = seeds.expect("every member of a task with noise draws seeds");
+                let surplus = stays.unremoved.contains(&Slot(slot));
+                let level = (!surplus).then_some(stays.level.components());
+                seeds.add(parts.as_ref().unwrap(), level, &mut plain);
             }
         }
         assert_eq!(finished.integers().values(), plain, "the sum of {found:?}");

@@ -1,7 +1,7 @@
 //! Numbers of a play.
 
 use veilsum_proto::parameters::{Amount, ElectorateChoice, GraphChoice};
-use veilsum_proto::task::TaskSpec;
+use veilsum_proto::task::{NoiseSpec, TaskSpec};
 use veilsum_sim::Federation;
 
 /// A federation and its task; coordinates are 16-bit integers.
@@ -25,6 +25,8 @@ pub struct Setup {
     pub attempts: u32,
     /// Coordinates of an update.
     pub coordinates: u64,
+    /// Noise of the task.
+    pub noise: Option<NoiseSpec>,
     /// Everything random follows from it.
     pub seed: u64,
 }
@@ -42,6 +44,7 @@ impl Setup {
             floor: None,
             attempts: 3,
             coordinates: 24,
+            noise: None,
             seed: 1,
         }
     }
@@ -49,6 +52,12 @@ impl Setup {
     /// The same with another seed.
     pub fn seeded(mut self, seed: u64) -> Self {
         self.seed = seed;
+        self
+    }
+
+    /// The same with noise on every coordinate.
+    pub fn noised(mut self, noise: NoiseSpec) -> Self {
+        self.noise = Some(noise);
         self
     }
 
@@ -61,6 +70,7 @@ impl Setup {
         spec.cohort = self.cohort;
         spec.floor = self.floor;
         spec.max_attempts = self.attempts;
+        spec.noise = self.noise;
         spec
     }
 }

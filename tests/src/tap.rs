@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use veilsum_dp::{ChainEnd, ChainValue};
 use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::ids::{Attempt, Round, Sid2, Slot};
-use veilsum_proto::message::{Confirmation, Reveal, ShareAnswer, Shares, SurvivorSet};
+use veilsum_proto::message::{Advert, Confirmation, Reveal, ShareAnswer, Shares, SurvivorSet};
 use veilsum_proto::session::RoundContext;
 
 /// Listens at the honest members' doors.
@@ -32,6 +33,10 @@ struct Heard {
     root_shares: BTreeMap<Slot, BTreeSet<Slot>>,
     /// Honest signers of each set.
     signed: Vec<(SurvivorSet, BTreeSet<Slot>)>,
+    /// Ends of the noise chains in adverts.
+    chain_ends: BTreeMap<Slot, [u8; 32]>,
+    /// Values of noise chains.
+    chain_values: BTreeMap<Slot, BTreeSet<[u8; 32]>>,
 }
 
 impl Tap {
@@ -46,6 +51,15 @@ impl Tap {
     /// Whether a slot is the coordinator's own.
     pub fn is_corrupt(&self, slot: Slot) -> bool {
         self.corrupt.contains(&slot)
+    }
+
+    /// An honest member advertised.
+    pub fn advertised(&mut self, context: &Arc<RoundContext>, advert: &Advert) {
+        if let Some(end) = advert.chain_end {
+            self.heard(context, advert.slot, |heard| {
+                heard.chain_ends.insert(advert.slot, end.0);
+            });
+        }
     }
 
     /// An honest member uploaded, masked with `peers`.
@@ -86,6 +100,10 @@ impl Tap {
                 .iter()
                 .map(|seed| edge(reveal.slot, seed.slot));
             heard.pair_seeds.extend(pairs);
+            if let Some(value) = &reveal.chain_value {
+                let values = heard.chain_values.entry(reveal.slot).or_default();
+                values.insert(value.0);
+            }
         });
     }
 
@@ -109,6 +127,7 @@ impl Tap {
                 && heard.pair_seeds.is_empty()
                 && heard.self_shares.is_empty()
                 && heard.root_shares.is_empty()
+                && heard.chain_values.is_empty()
         })
     }
 
@@ -132,8 +151,8 @@ impl Tap {
     ///
     /// # Panics
     ///
-    /// When a round has two sets that can be certified, or a sum is known that is not the one over all honest members of the
-    /// certified set.
+    /// When a round has two sets that can be certified, a sum is known that is not the one over all honest members of the
+    /// certified set, or a member gave a value of its noise chain that is not the one of that set.
     pub fn assert_safe(&self) {
         let rounds = self
             .attempts
@@ -156,6 +175,31 @@ impl Tap {
                     "round {round}: the sum over {sum:?} is known"
                 );
                 assert!(sum.len() >= 2, "the input of {sum:?} is known");
+            }
+            self.assert_one_chain_value(round, certifiable.first());
+        }
+    }
+
+    /// At most one value of a member's noise chain, over all attempts, and it opens just the surplus of the certified set.
+    fn assert_one_chain_value(&self, round: Round, certified: Option<&SurvivorSet>) {
+        let mut seen = BTreeSet::new();
+        for heard in self.of_round(round) {
+            for (slot, values) in &heard.chain_values {
+                assert!(
+                    seen.insert(*slot) && values.len() == 1,
+                    "round {round}: slot {slot} gave two values of its noise chain"
+                );
+                let set = certified.expect("a chain value was given without a certificate");
+                let noise = heard.context.noise.as_ref().expect("the task has noise");
+                let missing = heard.context.parameters.n - set.survivors.count();
+                let level = noise.plan().level(missing).unwrap();
+                let end = ChainEnd::new(heard.chain_ends[slot]);
+                for value in values {
+                    let context = heard.context.noise_context(*slot);
+                    let value = ChainValue::new(*value);
+                    let surplus = noise.plan().surplus(&value, &end, &context, level);
+                    assert!(surplus.is_ok(), "slot {slot} gave another value");
+                }
             }
         }
     }
@@ -190,6 +234,8 @@ impl Heard {
             self_shares: BTreeMap::new(),
             root_shares: BTreeMap::new(),
             signed: Vec::new(),
+            chain_ends: BTreeMap::new(),
+            chain_values: BTreeMap::new(),
         }
     }
 

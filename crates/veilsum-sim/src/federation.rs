@@ -132,8 +132,8 @@ impl Federation {
     }
 }
 
-/// Name of the one tensor of an integer task.
-pub(crate) const TENSOR: &str = "x";
+/// Name of the one tensor of [`Federation::integer_task`].
+const TENSOR: &str = "x";
 
 /// Identity `index` of `role` in the simulation of `seed`.
 pub fn identity(seed: u64, role: &str, index: u32) -> Identity {
@@ -153,6 +153,13 @@ pub(crate) fn generator(seed: u64, role: &str, index: u32) -> ChaCha20Rng {
         .zip(bytes)
         .for_each(|(place, byte)| *place = byte);
     ChaCha20Rng::from_seed(key)
+}
+
+/// A generator of its own for each member.
+pub(crate) fn generator_of(entropy: [u8; 32], index: u32) -> ChaCha20Rng {
+    let mut generator = ChaCha20Rng::from_seed(entropy);
+    generator.set_stream(index.into());
+    generator
 }
 
 fn name(text: &str) -> Result<Name, SetupError> {

@@ -6,7 +6,7 @@
 //! A [`Federation`] (identities, signed roster, task) runs one round at a time through [`Federation::run`]: every message is
 //! encoded, passed through the tamper, decoded under its cap, and handed to the machine it is for, as on a network. A
 //! [`Script`] says who vanishes where. The [`Report`] says what came out, and whether it is the plain integer sum of the
-//! named survivors, computed on a separate path.
+//! named survivors (and of the noise that stays, in a task with noise), computed on a separate path.
 
 #![cfg_attr(
     not(test),
@@ -21,11 +21,13 @@ mod report;
 mod run;
 mod script;
 mod tamper;
+mod updates;
 
 pub use cost::{Costs, PhaseCosts};
 pub use federation::{Federation, SetupError, identity};
 pub use inputs::{Formula, InputError, Inputs, Matrix};
-pub use report::{Blame, Dropped, Report};
-pub use run::{RunError, RunOptions};
+pub use report::{Blame, Dropped, NoiseReport, Report};
+pub use run::{RunError, RunOptions, Summed};
 pub use script::{Script, Vanish};
 pub use tamper::{Honest, Tamper};
+pub use updates::{Brought, Updates};

@@ -1,12 +1,12 @@
 //! A simulated member: the real machine with a ledger in memory and a generator of its own.
 
 use crate::cost::Costs;
-use crate::federation::TENSOR;
+use crate::updates::Brought;
 use cpu_time::ThreadTime;
 use rand_chacha::ChaCha20Rng;
-use std::collections::BTreeMap;
 use std::time::Duration;
-use veilsum_encode::{Tensor, TensorData, Update, Weight, contribute};
+use veilsum_dp::MemberNoise;
+use veilsum_encode::{Update, contribute, contribute_with_noise};
 use veilsum_math::Threads;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Slot, UpdateDigest};
@@ -23,6 +23,8 @@ pub(crate) struct SimMember {
     pub rng: ChaCha20Rng,
     pub costs: Costs,
     pub refusals: Vec<Refusal>,
+    /// The noise in its contribution, for whoever checks the sum.
+    pub noise: Option<MemberNoise>,
 }
 
 /// What a member sends in answer to a message.
@@ -77,32 +79,34 @@ impl SimMember {
         }
     }
 
-    /// Encodes, packs and masks one row.
-    pub fn upload(&mut self, row: Vec<i64>) -> Option<(Message, MaskedUpdate)> {
+    /// Encodes, adds noise where the task has some, packs and masks what the member brings.
+    pub fn upload(&mut self, brought: Brought) -> Option<(Message, MaskedUpdate)> {
         let Self {
             machine,
             ledger,
-            rng,
+            noise,
             ..
         } = self;
         let machine = machine.as_mut()?;
         let context = machine.context().clone();
         let started = ThreadTime::now();
-        let tensor = Tensor {
-            shape: vec![row.len() as u64],
-            data: TensorData::I64(row),
-        };
-        let tensors = BTreeMap::from([(TENSOR.to_owned(), tensor)]);
+        let Brought {
+            tensors,
+            weight,
+            mut rounding,
+        } = brought;
         let update = Update::new(context.task.manifest(), tensors).ok()?;
         let digest = UpdateDigest(update.digest());
-        let (contribution, _) = contribute(
-            update,
-            &context.plan,
-            Weight::new(1)?,
-            &context.rotation_seed(),
-            rng,
-        )
-        .ok()?;
+        let (plan, seed) = (&context.plan, context.rotation_seed());
+        *noise = machine.noise();
+        let made = match context.noise.as_ref().zip(noise.as_ref()) {
+            Some((of_round, own)) => {
+                let of_round = of_round.plan();
+                contribute_with_noise(update, plan, weight, &seed, of_round, own, &mut rounding)
+            }
+            None => contribute(update, plan, weight, &seed, &mut rounding),
+        };
+        let (contribution, _) = made.ok()?;
         let outcome = machine.upload(contribution, digest, ledger);
         self.costs.spend(PhaseName::Upload, started.elapsed());
         self.keep(outcome)

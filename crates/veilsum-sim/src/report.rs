@@ -2,6 +2,7 @@
 
 use crate::cost::{Costs, PhaseCosts};
 use serde::Serialize;
+use veilsum_dp::{Kept, Statement};
 use veilsum_proto::abort::Abort;
 use veilsum_proto::fault::Fault;
 use veilsum_proto::ids::Slot;
@@ -31,8 +32,10 @@ pub struct Report {
     pub sum: Option<Vec<i64>>,
     /// SHA-256 of the sum as little-endian 64-bit integers.
     pub sum_sha256: Option<[u8; 32]>,
-    /// Whether the sum equals the plain sum of the survivors' inputs; false after an abort.
+    /// Whether the sum equals the plain sum of the survivors' inputs and of the noise that stays; false after an abort.
     pub exact: bool,
+    /// What the noise in the sum is and guarantees; none after an abort and in tasks without noise.
+    pub noise: Option<NoiseReport>,
     /// Attempt that ended the round.
     pub attempt: u32,
     /// Why there is no sum, if there is none.
@@ -49,6 +52,19 @@ pub struct Report {
     pub coordinator_peak_bytes: usize,
     /// Wall-clock time of the round.
     pub wall_s: f64,
+}
+
+/// Noise of a sum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NoiseReport {
+    /// What this round guarantees on its own.
+    pub statement: Statement,
+    /// How much noise the sum carries, in steps.
+    pub kept: Kept,
+    /// Components of each survivor's noise that stay.
+    pub level: usize,
+    /// Survivors whose surplus could not be removed, ascending.
+    pub unremoved: Vec<Slot>,
 }
 
 /// A member that vanished.

@@ -1,22 +1,24 @@
 //! One round, phase by phase, over as many attempts as it takes.
 
 use crate::cost::Costs;
-use crate::federation::{Federation, generator};
+use crate::federation::{Federation, generator, generator_of};
 use crate::inputs::Inputs;
 use crate::member::{Answer, SimMember, THREADS};
-use crate::report::{Blame, Dropped, Report, median};
+use crate::report::{Blame, Dropped, NoiseReport, Report, median};
 use crate::script::{Script, Vanish};
 use crate::tamper::Tamper;
+use crate::updates::{Rows, Updates, plain_sum};
 use cpu_time::ProcessTime;
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Instant;
+use veilsum_encode::{Encoding, Tensors};
 use veilsum_proto::abort::Abort;
-use veilsum_proto::coordinator::{Coordinator, Finished, PhaseName};
+use veilsum_proto::coordinator::{Coordinator, Finished, PhaseName, SumNoise};
 use veilsum_proto::fault::{Fault, FaultKind};
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
 use veilsum_proto::masked::MaskedUpdate;
-use veilsum_proto::member::{Floors, Member};
+use veilsum_proto::member::{Floors, Member, UnlistedTasks};
 use veilsum_proto::message::{Caps, Deadlines, Message};
 use veilsum_proto::session::RoundContext;
 use veilsum_proto::task::{Task, TaskError};
@@ -30,6 +32,11 @@ pub struct RunOptions {
     pub script: Script,
     /// Floors of every member.
     pub floors: Floors,
+    /// SHA-256 of what members are given before the round; zeros for nothing.
+    pub base_model: ModelDigest,
+    /// What members draw their secrets from: unpredictable bytes, new for each round, where the sum is more than an exercise.
+    /// Without them everything follows from the federation's seed.
+    pub entropy: Option<[u8; 32]>,
     /// Called with each phase that begins; for progress.
     pub progress: Option<fn(PhaseName)>,
 }
@@ -39,10 +46,25 @@ impl Default for RunOptions {
         Self {
             round: Round(1),
             script: Script::default(),
-            floors: Floors::default(),
+            floors: Floors {
+                // one process holds all keys here and chooses everything; there is nobody to be protected from it
+                unlisted: UnlistedTasks::Any,
+                ..Floors::default()
+            },
+            base_model: ModelDigest([0; 32]),
+            entropy: None,
             progress: None,
         }
     }
+}
+
+/// What came out of a round of [`Federation::run_updates`].
+#[derive(Clone, Debug)]
+pub struct Summed {
+    /// The round.
+    pub report: Report,
+    /// The weighted mean of a float task, the sum of an integer task; none without a sum.
+    pub tensors: Option<Tensors>,
 }
 
 /// A round cannot begin.
@@ -74,7 +96,6 @@ impl Federation {
         options: &RunOptions,
         tamper: &mut dyn Tamper,
     ) -> Result<Report, RunError> {
-        let started = Instant::now();
         let want = task.plan(self.roster.len())?.coordinates();
         if inputs.coordinates() as u64 != want {
             return Err(RunError::Coordinates {
@@ -82,7 +103,45 @@ impl Federation {
                 want,
             });
         }
-        let mut run = Run::new(self, task, inputs, options, tamper);
+        let rows = Rows::new(inputs, task);
+        let (report, _) = self.rounds(task, &rows, options, tamper)?;
+        Ok(report)
+    }
+
+    /// Runs one round of a task of any encoding to its end, and decodes its sum.
+    ///
+    /// # Errors
+    ///
+    /// As [`Federation::run`].
+    pub fn run_updates(
+        &self,
+        task: &Task,
+        updates: &dyn Updates,
+        options: &RunOptions,
+        tamper: &mut dyn Tamper,
+    ) -> Result<Summed, RunError> {
+        let (report, finished) = self.rounds(task, updates, options, tamper)?;
+        let tensors = finished.and_then(|finished| {
+            let (context, integers) = (finished.context(), finished.integers());
+            let seed = context.rotation_seed();
+            let decoded = match context.plan.encoding() {
+                Encoding::Float(_) => integers.mean(&context.plan, &seed),
+                Encoding::Integer { .. } => integers.sum(&context.plan, &seed),
+            };
+            decoded.ok()
+        });
+        Ok(Summed { report, tensors })
+    }
+
+    fn rounds(
+        &self,
+        task: &Task,
+        updates: &dyn Updates,
+        options: &RunOptions,
+        tamper: &mut dyn Tamper,
+    ) -> Result<(Report, Option<Box<Finished>>), RunError> {
+        let started = Instant::now();
+        let mut run = Run::new(self, task, updates, options, tamper);
         let mut attempt = Attempt(0);
         let outcome = loop {
             let outcome = run.attempt(attempt)?;
@@ -95,16 +154,16 @@ impl Federation {
                 _ => break outcome,
             }
         };
-        let mut report = run.report(attempt, outcome)?;
+        let mut report = run.report(attempt, outcome.as_ref().map_err(Clone::clone))?;
         report.wall_s = started.elapsed().as_secs_f64();
-        Ok(report)
+        Ok((report, outcome.ok()))
     }
 }
 
 struct Run<'a> {
     federation: &'a Federation,
     task: &'a Task,
-    inputs: &'a dyn Inputs,
+    updates: &'a dyn Updates,
     options: &'a RunOptions,
     tamper: &'a mut dyn Tamper,
     members: Vec<SimMember>,
@@ -120,7 +179,7 @@ impl<'a> Run<'a> {
     fn new(
         federation: &'a Federation,
         task: &'a Task,
-        inputs: &'a dyn Inputs,
+        updates: &'a dyn Updates,
         options: &'a RunOptions,
         tamper: &'a mut dyn Tamper,
     ) -> Self {
@@ -128,16 +187,20 @@ impl<'a> Run<'a> {
             slot: *slot,
             machine: None,
             ledger: Default::default(),
-            rng: generator(federation.seed, "rng", slot.0),
+            rng: match options.entropy {
+                Some(entropy) => generator_of(entropy, slot.0),
+                None => generator(federation.seed, "rng", slot.0),
+            },
             costs: Costs::default(),
             refusals: Vec::new(),
+            noise: None,
         });
         let members = members.collect();
         let (coordinator, faults, peak) = (Costs::default(), Vec::new(), 0);
         Self {
             federation,
             task,
-            inputs,
+            updates,
             options,
             tamper,
             members,
@@ -153,7 +216,7 @@ impl<'a> Run<'a> {
             self.federation.roster.clone(),
             self.options.round,
             attempt,
-            ModelDigest([0; 32]),
+            self.options.base_model,
             Deadlines::default(),
         )?);
         let caps = Caps::new(context.slots(), context.parameters.k);
@@ -260,13 +323,13 @@ impl<'a> Run<'a> {
     }
 
     fn masked(&mut self, batch: &[Slot]) -> Vec<Upload> {
-        let (inputs, script) = (self.inputs, &self.options.script);
+        let (updates, script) = (self.updates, &self.options.script);
         let members = self
             .members
             .par_iter_mut()
             .filter(|member| batch.contains(&member.slot));
         let uploads = members.filter_map(|member| {
-            let (header, update) = member.upload(inputs.row(member.slot))?;
+            let (header, update) = member.upload(updates.of(member.slot)?)?;
             let whole = script.acts(member.slot, Vanish::MidUpload);
             let bytes = update.limbs().saturating_mul(if whole { 8 } else { 4 });
             member.costs.sent = member.costs.sent.saturating_add(bytes as u64);
@@ -354,14 +417,39 @@ impl<'a> Run<'a> {
         next
     }
 
+    /// Adds what should stay of the survivors' noise, from their own seeds: the simulation holds them all.
+    fn add_noise(&self, finished: &Finished, sum: &mut [i64]) {
+        let context = finished.context();
+        let Some((of_round, stays)) = context.noise.as_ref().zip(finished.noise()) else {
+            return;
+        };
+        let survivors = finished.sum().survivors().bitmap();
+        let members = self.members.iter();
+        let members = members.filter(|member| survivors.contains(member.slot));
+        let noises = members
+            .filter_map(|member| Some((member.slot, member.noise.as_ref()?)))
+            .collect::<Vec<_>>();
+        let plan = of_round.plan();
+        let pages = sum.par_chunks_mut(NOISE_PAGE).enumerate();
+        pages.for_each(|(page, sum)| {
+            let first = (page as u64).saturating_mul(NOISE_PAGE as u64);
+            for (slot, noise) in &noises {
+                match stays.unremoved.contains(slot) {
+                    true => plan.draw(noise, first, sum),
+                    false => plan.draw_kept(noise, stays.level, first, sum),
+                }
+            }
+        });
+    }
+
     fn report(
         self,
         attempt: Attempt,
-        outcome: Result<Box<Finished>, Abort>,
+        outcome: Result<&Box<Finished>, Abort>,
     ) -> Result<Report, RunError> {
         let slots = self.federation.roster.len();
         let (plan, parameters) = (self.task.plan(slots)?, self.task.parameters(slots)?);
-        let finished = outcome.as_ref().ok();
+        let finished = outcome.as_ref().ok().copied();
         let survivors = finished.map(|finished| {
             finished
                 .sum()
@@ -372,6 +460,11 @@ impl<'a> Run<'a> {
         });
         let survivors = survivors.unwrap_or_default();
         let sum = finished.map(|finished| finished.integers().values().to_vec());
+        let wanted = finished.and_then(|finished| {
+            let (mut wanted, weight) = plain_sum(self.updates, finished.context(), &survivors)?;
+            self.add_noise(finished, &mut wanted);
+            (weight == finished.integers().weight()).then_some(wanted)
+        });
         let costs = || self.members.iter().map(|member| member.costs);
         let dropped = self.options.script.iter().map(|(id, vanish)| Dropped {
             id,
@@ -379,12 +472,11 @@ impl<'a> Run<'a> {
         });
         Ok(Report {
             members: slots,
-            dim: self.inputs.coordinates(),
+            dim: usize::try_from(plan.coordinates()).unwrap_or(usize::MAX),
             lane_bits: plan.lane_bits(),
             parameters,
-            exact: sum
-                .as_ref()
-                .is_some_and(|sum| *sum == plain_sum(self.inputs, &survivors)),
+            exact: sum.is_some() && sum == wanted,
+            noise: finished.and_then(|finished| noise_report(finished)),
             survivors,
             dropped: dropped.collect(),
             refusals: self
@@ -412,18 +504,22 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The sum a federation without masks would get: 128-bit additions, one row after the other.
-fn plain_sum(inputs: &dyn Inputs, survivors: &[Slot]) -> Vec<i64> {
-    let mut sum = vec![0i128; inputs.coordinates()];
-    for slot in survivors {
-        for (total, value) in sum.iter_mut().zip(inputs.row(*slot)) {
-            *total = total.saturating_add(i128::from(value));
-        }
-    }
-    sum.into_iter()
-        .map(|total| i64::try_from(total).unwrap_or(i64::MAX))
-        .collect()
+fn noise_report(finished: &Finished) -> Option<NoiseReport> {
+    let SumNoise {
+        kept,
+        level,
+        unremoved,
+    } = finished.noise()?;
+    Some(NoiseReport {
+        statement: finished.context().noise.as_ref()?.statement(),
+        kept: kept.clone(),
+        level: level.components(),
+        unremoved: unremoved.clone(),
+    })
 }
+
+/// Coordinates whose noise is drawn in one go.
+const NOISE_PAGE: usize = 16_384;
 
 /// Vectors masked at once.
 const UPLOADS_AT_ONCE: usize = 8;
