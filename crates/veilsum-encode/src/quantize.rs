@@ -322,3 +322,37 @@ const TRIES: usize = 64;
 /// What the rounding errors of clip and rotation may add without being called saturation: 2^-32.
 const TOLERANCE: f64 = 1.0 / (1_u64 << 32) as f64;
 const TWO_POW_64: f64 = (1_u128 << 64) as f64;
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::{Rng, SeedableRng};
+
+    use super::*;
+
+    // spec: [encode.round.conditional]
+    #[test]
+    fn after_64_roundings_above_the_bound_all_are_toward_zero() {
+        let grid = Grid {
+            levels: 127,
+            range: 127.0,
+        };
+        let values = [0.5, -0.5, 1.0, -1.0, 126.99, -200.0];
+        let mut integers = [0; 6];
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let weight = Weight::new(3).unwrap();
+        let saturated = round_within(&values, &mut integers, grid, weight, Some(0), &mut rng);
+        assert_eq!((integers, saturated), ([0, 0, 3, -3, 378, -381], 1));
+        let mut after = ChaCha20Rng::seed_from_u64(5);
+        (0..64).for_each(|_| drop(draw(&mut after)));
+        assert_eq!(rng.next_u64(), after.next_u64(), "a fresh key each time");
+    }
+
+    #[test]
+    fn norms_are_those_before_the_weight() {
+        let weight = Weight::new(7).unwrap();
+        assert_eq!(norm_squared(&[21, -28, 0], weight), 25);
+        let largest = vec![i64::MAX; 9];
+        assert_eq!(norm_squared(&largest, Weight::ONE), u128::MAX, "saturates");
+    }
+}

@@ -6,6 +6,7 @@ use half::{bf16, f16};
 use proptest::prelude::*;
 use support::{SEED, float_plan, floats, manifest, quantize_floats, rng, sample, tensors};
 use veilsum_dp::NoiseBound;
+use veilsum_dp::{Adjacency, Rational, Unit};
 use veilsum_encode::{
     Clip, Dtype, EncodeError, Encoding, FloatEncoding, Manifest, PackedSum, Plan, Range, Side,
     Tensor, TensorData, TensorSpec, Update, Weight, contribute,
@@ -113,6 +114,26 @@ fn a_norm_whose_square_overflows_is_clipped_too() {
     assert_eq!(quantized.saturated(), 0);
 }
 
+// spec: [encode.clip.l1]
+#[test]
+fn a_long_update_is_scaled_to_the_sum_of_magnitudes_and_reported() {
+    let plan = float_plan(3, FloatEncoding::new(Clip::L1(1.0), 40), 10);
+    let step = 1.0 / ((1_i64 << 39) - 1) as f64;
+    for (values, wanted, norm) in [
+        ([3.0, -4.0, 1.0], [0.375, -0.5, 0.125], 8.0),
+        ([f64::MAX, -f64::MAX, 1.0], [0.5, -0.5, 0.0], f64::INFINITY),
+    ] {
+        let quantized = quantize_floats(&plan, &values, 1, 0);
+        for (found, wanted) in quantized.values().iter().zip(wanted) {
+            assert!((*found as f64 * step - wanted).abs() < 1e-11);
+        }
+        assert_eq!(quantized.clipping().clipped_norm, Some(norm));
+        assert_eq!(quantized.saturated(), 0);
+    }
+    let short = quantize_floats(&plan, &[0.5, -0.25, 0.25], 1, 0);
+    assert_eq!(short.clipping().clipped_norm, None);
+}
+
 // spec: [encode.clip.linf]
 #[test]
 fn large_coordinates_are_cut_and_counted() {
@@ -160,7 +181,7 @@ proptest! {
     #[test]
     fn nothing_saturates_in_the_full_range(
         values in prop::collection::vec(-1e3..1e3_f64, 1..600),
-        l2 in any::<bool>(),
+        which in 0..3_usize,
         rotation in any::<bool>(),
         spike in any::<bool>(),
     ) {
@@ -168,7 +189,7 @@ proptest! {
         if spike {
             values.iter_mut().skip(1).for_each(|x| *x = 0.0);
         }
-        let clip = if l2 { Clip::L2(2.5) } else { Clip::LInf(2.5) };
+        let clip = [Clip::L1(2.5), Clip::L2(2.5), Clip::LInf(2.5)][which];
         let encoding = FloatEncoding { rotation, range: Range::Full, ..FloatEncoding::new(clip, 20) };
         let plan = float_plan(values.len(), encoding, 10);
         prop_assert_eq!(quantize_floats(&plan, &values, 1, 0).saturated(), 0);
@@ -193,6 +214,80 @@ proptest! {
         let step = plan.range().unwrap() / ((1 << 23) - 1) as f64;
         prop_assert!(norm(&error) <= 1.01 * step * (plan.padded_coordinates() as f64).sqrt());
     }
+}
+
+/// A vector whose coordinates lie halfway between integers, on the edge of its clip: the case in which rounding adds most
+/// to the norm, and in which a fortieth of all roundings is above the bound.
+// spec: [encode.round.conditional]
+#[test]
+fn conditional_rounding_stays_within_its_bound_where_plain_rounding_does_not() {
+    let (coordinates, half) = (1_000, 0.5);
+    let clip = Clip::L2(half * 1_000_f64.sqrt());
+    let plain = FloatEncoding {
+        range: Range::Fixed(127.0),
+        ..FloatEncoding::new(clip, 8)
+    };
+    let norms = |encoding: FloatEncoding| -> Vec<u64> {
+        let plan = float_plan(coordinates, encoding, 10);
+        let one = |seed| -> u64 {
+            let rounded = quantize_floats(&plan, &vec![half; coordinates], 1, seed);
+            rounded
+                .values()
+                .iter()
+                .map(|q| q.unsigned_abs().pow(2))
+                .sum()
+        };
+        (0..400).map(one).collect()
+    };
+    let plan = float_plan(coordinates, plain.conditional(), 10);
+    let found = plan
+        .sensitivity(Unit::Member, Adjacency::ZeroOut, None)
+        .unwrap();
+    // 250 + 250 + sqrt(1000) (1/2 + 1/2)
+    assert_eq!(*found.l2_squared(), Rational::integer(531));
+    let above = norms(plain).iter().filter(|norm| **norm > 531).count();
+    assert!((1..40).contains(&above), "{above} of 400");
+    let conditional = norms(plain.conditional());
+    assert!(conditional.iter().all(|norm| *norm <= 531));
+    assert_eq!(
+        conditional
+            .iter()
+            .zip(norms(plain))
+            .filter(|(a, b)| *a != b)
+            .count(),
+        above,
+        "the others are as without the condition"
+    );
+}
+
+/// Where redrawing is rare, mean and variance are those of stochastic rounding: z and f (1 - f).
+// spec: [encode.round.conditional]
+#[test]
+fn conditional_rounding_keeps_mean_and_variance() {
+    let (coordinates, z) = (1_000, 0.3);
+    let encoding = FloatEncoding {
+        range: Range::Fixed(127.0),
+        ..FloatEncoding::new(Clip::L2(z * 1_000_f64.sqrt()), 8)
+    };
+    let plan = float_plan(coordinates, encoding.conditional(), 10);
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for seed in 0..400 {
+        let rounded = quantize_floats(&plan, &vec![z; coordinates], 1, seed);
+        for q in rounded.values() {
+            let error = *q as f64 - z;
+            sum += error;
+            squares += error * error;
+        }
+    }
+    let draws = 400_000.0_f64;
+    // 6.1 deviations: false alarm 1e-9 each. Error^2 is 0.49 or 0.09, a spread of 0.4 times that of the draw.
+    let deviation = (0.3 * 0.7 / draws).sqrt();
+    assert!((sum / draws).abs() < 6.1 * deviation, "{}", sum / draws);
+    let variance = squares / draws;
+    assert!(
+        (variance - 0.21).abs() < 6.1 * 0.4 * deviation,
+        "{variance}"
+    );
 }
 
 // spec: [encode.plan.range]

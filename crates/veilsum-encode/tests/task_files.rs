@@ -20,6 +20,14 @@ fn encodings_are_spelled_as_in_task_files() {
         ..FloatEncoding::new(Clip::L2(3.0), 12).rotated()
     };
     assert_eq!(full, Encoding::Float(wanted.weighted(50)));
+    let text =
+        "encoding = 'float'\nclip = { l2 = 3.0 }\nprecision_bits = 8\nrounding = 'conditional'";
+    let conditional: Encoding = toml::from_str(text).unwrap();
+    let wanted = FloatEncoding::new(Clip::L2(3.0), 8).conditional();
+    assert_eq!(conditional, Encoding::Float(wanted));
+    let sums: Encoding =
+        toml::from_str("encoding = 'float'\nclip = { l1 = 0.5 }\nprecision_bits = 8").unwrap();
+    assert_eq!(sums, Encoding::Float(FloatEncoding::new(Clip::L1(0.5), 8)));
     let written = toml::to_string(&full).unwrap();
     assert_eq!(toml::from_str::<Encoding>(&written).unwrap(), full);
 }

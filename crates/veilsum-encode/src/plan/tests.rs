@@ -108,7 +108,7 @@ fn ranges_follow_clip_and_rotation() {
     );
     assert_eq!(range(l2), 3.0);
     assert_eq!(range(linf), 0.5);
-    // 1000 coordinates: 128 rows, 8 columns, 1024 lanes of which one deviation is 3 / 32.
+    // 1000 coordinates: 1024 rows, one column, 1024 lanes of which one deviation is 3 / 32.
     assert_eq!(range(l2.rotated()), 6.0 * 3.0 / 32.0);
     assert_eq!(range(linf.rotated()), 3.0);
     assert_eq!(
@@ -163,6 +163,67 @@ fn ranges_follow_clip_and_rotation() {
             10
         ),
         float(l2, 10)
+    );
+}
+
+// spec: [encode.plan.range]
+#[test]
+fn an_l1_clip_bounds_a_rotated_coordinate_by_its_column() {
+    let range = |encoding| {
+        let manifest = manifest(50_000, Dtype::F32);
+        let plan = Plan::derive(&manifest, &Encoding::Float(encoding), 10, NoiseBound::NONE);
+        plan.unwrap().range().unwrap()
+    };
+    let l1 = FloatEncoding::new(Clip::L1(3.0), 16);
+    assert_eq!(range(l1), 3.0);
+    let full = FloatEncoding {
+        range: Range::Full,
+        ..l1.rotated()
+    };
+    assert_eq!(range(full), 3.0 / 64.0, "4096 rows");
+    let one = FloatEncoding {
+        range: Range::Spread { deviations: 1 },
+        ..l1.rotated()
+    };
+    assert_eq!(range(one), 3.0 / 53_248_f64.sqrt());
+    assert_eq!(range(l1.rotated()), 3.0 / 64.0, "never above full");
+}
+
+// spec: [encode.plan.noise]
+#[test]
+fn weights_beside_noise_are_refused() {
+    let derive = |weight, noise| {
+        let encoding = Encoding::Float(PLAIN.weighted(weight));
+        Plan::derive(
+            &manifest(9, Dtype::F32),
+            &encoding,
+            3,
+            NoiseBound::new(noise),
+        )
+    };
+    assert_eq!(derive(2, 1), Err(PlanError::WeightedNoise { found: 2 }));
+    assert!(derive(1, 1).is_ok() && derive(2, 0).is_ok());
+}
+
+// spec: [encode.round.conditional]
+#[test]
+fn conditional_rounding_wants_an_l2_clip_and_a_norm_of_128_bits() {
+    for clip in [Clip::L1(1.0), Clip::LInf(1.0)] {
+        let found = clip.norm();
+        assert_eq!(
+            float(FloatEncoding::new(clip, 16).conditional(), 3),
+            Err(PlanError::ConditionalClip { found })
+        );
+    }
+    let fixed = |range| FloatEncoding {
+        range: Range::Fixed(range),
+        ..FloatEncoding::new(Clip::L2(1.0), 52).conditional()
+    };
+    // 2^51 levels: a range of 2^-12 makes the clip 2^63 steps, one of 2^-14 2^65.
+    assert!(float(fixed(1.0 / 4_096.0), 3).is_ok());
+    assert_eq!(
+        float(fixed(1.0 / 16_384.0), 3),
+        Err(PlanError::ConditionalNorm)
     );
 }
 
@@ -458,6 +519,13 @@ fn digest_binds_every_input() {
             },
             10,
         ),
+        float(
+            FloatEncoding {
+                clip: Clip::L1(1.0),
+                ..PLAIN
+            },
+            10,
+        ),
         float(PLAIN.weighted(2), 10),
         float(PLAIN, 11),
         Plan::derive(
@@ -478,4 +546,9 @@ fn digest_binds_every_input() {
         assert_ne!(plan.unwrap().digest(), base);
     }
     assert_eq!(float(PLAIN, 10).unwrap().digest(), base);
+    let stochastic = FloatEncoding::new(Clip::L2(1.0), 16);
+    assert_ne!(
+        float(stochastic, 10).unwrap().digest(),
+        float(stochastic.conditional(), 10).unwrap().digest()
+    );
 }
