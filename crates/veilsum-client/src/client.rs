@@ -4,12 +4,16 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::session::Session;
-use crate::{ClientError, Contributor, FileLedger, MemberConfig, Observer, Stop};
+use crate::session::model::Models;
+use crate::{
+    ClientError, Contributor, FileLedger, KeepsNoModel, MemberConfig, ModelStore, Observer, Stop,
+};
 
 /// A member of a federation.
 pub struct Client {
     config: Arc<MemberConfig>,
     ledger: Arc<Mutex<FileLedger>>,
+    models: Models,
 }
 
 impl Client {
@@ -34,7 +38,14 @@ impl Client {
         Ok(Self {
             config: Arc::new(config),
             ledger: Arc::new(Mutex::new(ledger)),
+            models: Models::new(Box::new(KeepsNoModel)),
         })
+    }
+
+    /// Keeps the last model of each task in `store`, so that the next one may come as a delta. Without it every model comes whole.
+    pub fn with_models(mut self, store: impl ModelStore + 'static) -> Self {
+        self.models = Models::new(Box::new(store));
+        self
     }
 
     /// Takes part in the coordinator's rounds until the contributor breaks off, `stop` is asked for, or nothing can mend what is
@@ -55,6 +66,7 @@ impl Client {
         let session = Session::new(
             self.config.clone(),
             self.ledger.clone(),
+            self.models.clone(),
             Box::new(contributor),
             Box::new(observer),
         )?;
@@ -69,7 +81,11 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { config, ledger: _ } = self;
+        let Self {
+            config,
+            ledger: _,
+            models: _,
+        } = self;
         f.debug_tuple("Client").field(config).finish()
     }
 }

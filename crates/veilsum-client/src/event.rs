@@ -71,6 +71,21 @@ pub enum Event {
         /// Coordinates in all.
         coordinates: u64,
     },
+    /// The model that a round starts from is here, its digest verified.
+    Model {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// How it came.
+        by: ModelBy,
+        /// Bytes fetched for it, over all tries.
+        fetched_bytes: u64,
+        /// Its size.
+        bytes: u64,
+        /// SHA-256 of its bytes, in hex, which the session binds.
+        sha256: String,
+    },
     /// The member refused to do something; nothing was sent.
     Refused {
         /// Stable name of the refusal.
@@ -127,6 +142,18 @@ pub enum Event {
         /// Milliseconds until then.
         in_ms: u64,
     },
+}
+
+/// How a model came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelBy {
+    /// It was kept from an earlier round.
+    Kept,
+    /// As a delta from the model of an earlier round.
+    Delta,
+    /// Whole.
+    Full,
 }
 
 /// Norm of an update before it was clipped.

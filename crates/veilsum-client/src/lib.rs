@@ -54,6 +54,7 @@ mod contributor;
 mod error;
 mod event;
 mod ledger;
+mod models;
 mod policy;
 mod rounding;
 mod session;
@@ -66,8 +67,9 @@ pub use contributor::{
     Contributor, Failure, LocalUpdate, MemberResult, Observer, RoundAbort, RoundInfo,
 };
 pub use error::ClientError;
-pub use event::{ClippedNorm, Event};
+pub use event::{ClippedNorm, Event, ModelBy};
 pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
+pub use models::{KeepsNoModel, ModelStore};
 pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName};
 pub use rounding::rounding_rng;
 pub use stop::{Stop, StopHandle, stop_pair};

@@ -1,6 +1,8 @@
 //! Not a judge of deltas: what one leads to is made and checked elsewhere. It brings a blob or, if the coordinator has one, a
 //! delta towards it from a blob that the member has; either goes on where it stopped, over any connection.
 
+use bytes::Bytes;
+
 use crate::{
     blob::{Reply, Request},
     client::Connection,
@@ -14,7 +16,7 @@ pub struct PartialSync {
     whole: PartialBlob,
     delta: Option<PartialBlob>,
     have: Option<[u8; 32]>,
-    /// Bytes of deltas that were given up.
+    /// Bytes of deltas that were given up or taken.
     wasted: u64,
 }
 
@@ -46,6 +48,20 @@ impl PartialSync {
         }
     }
 
+    /// Takes a whole delta out, and gives it up as [`PartialSync::refuse_delta`] does: if it does not lead to the blob, the blob itself is
+    /// next. `None` without a whole delta.
+    pub fn take_delta(&mut self) -> Option<Bytes> {
+        self.have = None;
+        let delta = self.delta.take()?;
+        self.wasted = self.wasted.saturating_add(delta.downloaded());
+        delta.into_bytes()
+    }
+
+    /// Whether what comes may be a delta.
+    pub fn may_be_delta(&self) -> bool {
+        self.delta.is_some() || (self.have.is_some() && self.whole.is_untouched())
+    }
+
     /// The delta, if the coordinator has offered one that was not refused.
     pub fn delta(&self) -> Option<&PartialBlob> {
         self.delta.as_ref()
@@ -63,9 +79,9 @@ impl PartialSync {
         parts.saturating_add(self.wasted)
     }
 
-    /// The delta if there is one, or else the blob.
-    pub fn into_blob(self) -> PartialBlob {
-        self.delta.unwrap_or(self.whole)
+    /// The blob itself, as far as it came.
+    pub fn into_whole(self) -> PartialBlob {
+        self.whole
     }
 }
 

@@ -1,23 +1,23 @@
 //! Models and sums: blobs by digest, fetched on where they stopped.
 
-use veilsum_quic::{FetchError, PartialBlob};
+use veilsum_quic::FetchError;
 
+use super::model::{Arrived, Bringer, Incoming, is_final};
 use super::round::{Model, Outcome, Receipted, RoundKey};
 use super::{Happening, Session};
-use crate::ClientError;
+use crate::{ClientError, Event};
 
 /// A blob that was fetched, or was not.
 pub(super) struct Fetched {
     key: RoundKey,
     line: u64,
-    wanted: Wanted,
-    outcome: Result<(), FetchError>,
+    what: What,
 }
 
 /// What was fetched, as far as it came.
-enum Wanted {
-    Model(Box<PartialBlob>),
-    Sum(Box<Receipted>),
+enum What {
+    Model(Box<Incoming>, Result<Arrived, FetchError>),
+    Sum(Box<Receipted>, Result<(), FetchError>),
 }
 
 /// What to do after a fetch that failed.
@@ -34,91 +34,106 @@ impl Session {
     /// Fetches the round's model, if it is wanted and there is a line.
     // spec: [model.fetch]
     pub(super) fn fetch_model(&mut self, key: RoundKey) {
-        let most = self.config.policy.max_model_bytes;
-        let (Some(_), Some(round)) = (&self.line, self.rounds.get_mut(&key)) else {
+        let (Some(line), Some(round)) = (&self.line, self.rounds.get_mut(&key)) else {
             return;
         };
-        match std::mem::replace(&mut round.model, Model::Fetching) {
-            Model::Wanted(blob) => self.fetch(key, Wanted::Model(blob), most),
-            other => round.model = other,
-        }
+        let mut incoming = match std::mem::replace(&mut round.model, Model::Fetching) {
+            Model::Wanted(incoming) => incoming,
+            other => return round.model = other,
+        };
+        let bringer = Bringer {
+            task: key.0,
+            models: self.models.clone(),
+            watcher: self.watcher.clone(),
+            most: self.config.policy.max_model_bytes,
+        };
+        let (connection, line, outbox) = (line.connection.clone(), line.id, self.outbox.clone());
+        self.tasks.spawn(async move {
+            let outcome = incoming.bring(&connection, &bringer).await;
+            let what = What::Model(incoming, outcome);
+            let fetched = Box::new(Fetched { key, line, what });
+            // the session may be over
+            let _ = outbox.send(Happening::Fetched(fetched)).await;
+        });
     }
 
     /// Fetches the round's sum, if it is wanted and there is a line.
     // spec: [result.fetch]
     pub(super) fn fetch_sum(&mut self, key: RoundKey) {
-        let (Some(_), Some(round)) = (&self.line, self.rounds.get_mut(&key)) else {
+        let (Some(line), Some(round)) = (&self.line, self.rounds.get_mut(&key)) else {
             return;
         };
         let most = u64::try_from(round.context.plan.packed_bytes()).unwrap_or(u64::MAX);
-        match std::mem::replace(&mut round.outcome, Outcome::Fetching) {
-            Outcome::Wanted(receipted) => self.fetch(key, Wanted::Sum(receipted), most),
-            other => round.outcome = other,
-        }
-    }
-
-    fn fetch(&mut self, key: RoundKey, mut wanted: Wanted, most: u64) {
-        let Some(line) = &self.line else { return };
+        let mut receipted = match std::mem::replace(&mut round.outcome, Outcome::Fetching) {
+            Outcome::Wanted(receipted) => receipted,
+            other => return round.outcome = other,
+        };
         let (connection, line, outbox) = (line.connection.clone(), line.id, self.outbox.clone());
         self.tasks.spawn(async move {
-            let outcome = connection.fetch(wanted.blob(), most).await;
-            let fetched = Fetched {
-                key,
-                line,
-                wanted,
-                outcome,
-            };
+            let outcome = connection.fetch(&mut receipted.blob, most).await;
+            let what = What::Sum(receipted, outcome);
+            let fetched = Box::new(Fetched { key, line, what });
             // the session may be over
-            let _ = outbox.send(Happening::Fetched(Box::new(fetched))).await;
+            let _ = outbox.send(Happening::Fetched(fetched)).await;
         });
     }
 
     pub(super) async fn fetched(&mut self, fetched: Fetched) -> Result<(), ClientError> {
-        let Fetched {
-            key,
-            line,
-            wanted,
-            outcome,
-        } = fetched;
-        match wanted {
-            Wanted::Model(blob) => self.model(key, line, blob, outcome).await,
-            Wanted::Sum(receipted) => self.sum(key, line, receipted, outcome).await,
+        let Fetched { key, line, what } = fetched;
+        match what {
+            What::Model(incoming, outcome) => self.model(key, line, incoming, outcome).await,
+            What::Sum(receipted, outcome) => self.sum(key, line, receipted, outcome).await,
         }
     }
 
-    // spec: [model.verify]
     async fn model(
         &mut self,
         key: RoundKey,
         line: u64,
-        blob: Box<PartialBlob>,
-        outcome: Result<(), FetchError>,
+        mut incoming: Box<Incoming>,
+        outcome: Result<Arrived, FetchError>,
     ) -> Result<(), ClientError> {
-        let Some(round) = self.rounds.get_mut(&key) else {
+        if !self.rounds.contains_key(&key) {
             return Ok(());
-        };
+        }
         let next = match outcome {
-            Ok(()) => {
-                round.model = blob.into_bytes().map_or(Model::Unavailable, Model::Here);
-                return self.advance(key).await;
-            }
+            Ok(arrived) => return self.arrived(key, arrived).await,
             Err(error) => self.failed("model", &error),
         };
         let Some(round) = self.rounds.get_mut(&key) else {
             return Ok(());
         };
         if matches!(next, Next::Again) {
-            round.broken_fetches = round.broken_fetches.saturating_add(1);
+            incoming.breaks = incoming.breaks.saturating_add(1);
         }
         round.model = match next {
             Next::GiveUp => Model::Unavailable,
-            Next::Again if round.broken_fetches > MOST_TRIES => Model::Unavailable,
-            Next::Again | Next::Wait => Model::Wanted(blob),
+            Next::Again if incoming.breaks > MOST_TRIES => Model::Unavailable,
+            Next::Again | Next::Wait => Model::Wanted(incoming),
         };
         match self.goes_on(&next, line) {
             true => self.advance(key).await,
             false => Ok(()),
         }
+    }
+
+    // spec: [model.report]
+    async fn arrived(&mut self, key: RoundKey, arrived: Arrived) -> Result<(), ClientError> {
+        let Some(round) = self.rounds.get_mut(&key) else {
+            return Ok(());
+        };
+        let Arrived { model, by, fetched } = arrived;
+        let event = Event::Model {
+            task: round.context.task.name().to_string(),
+            round: round.context.round,
+            by,
+            fetched_bytes: fetched,
+            bytes: u64::try_from(model.len()).unwrap_or(u64::MAX),
+            sha256: hex::encode(round.open.base_model.0),
+        };
+        round.model = Model::Here(model);
+        self.watcher.tell(&event);
+        self.advance(key).await
     }
 
     async fn sum(
@@ -163,29 +178,24 @@ impl Session {
     }
 
     fn failed(&self, what: &str, error: &FetchError) -> Next {
-        let (kind, next) = match error {
+        let kind = match error {
             FetchError::Closed(_) => return Next::Wait,
-            FetchError::BrokenOff { .. } => ("broken_off", Next::Again),
-            FetchError::Stalled { .. } => ("stalled", Next::Again),
-            FetchError::LengthChanged { .. } => ("length_changed", Next::GiveUp),
-            FetchError::Unknown { .. } => ("unknown", Next::GiveUp),
-            FetchError::TooLarge { .. } => ("too_large", Next::GiveUp),
-            FetchError::WrongDigest { .. } => ("wrong_digest", Next::GiveUp),
-            FetchError::Malformed { .. } => ("malformed", Next::GiveUp),
-            FetchError::Disk(_) => ("disk", Next::GiveUp),
+            FetchError::BrokenOff { .. } => "broken_off",
+            FetchError::Stalled { .. } => "stalled",
+            FetchError::LengthChanged { .. } => "length_changed",
+            FetchError::Unknown { .. } => "unknown",
+            FetchError::TooLarge { .. } => "too_large",
+            FetchError::WrongDigest { .. } => "wrong_digest",
+            FetchError::Malformed { .. } => "malformed",
+            FetchError::Disk(_) => "disk",
+        };
+        let next = match is_final(error) {
+            true => Next::GiveUp,
+            false => Next::Again,
         };
         self.watcher
             .refused(&format!("{what}_{kind}"), &format!("{what}: {error}"));
         next
-    }
-}
-
-impl Wanted {
-    fn blob(&mut self) -> &mut PartialBlob {
-        match self {
-            Self::Model(blob) => blob,
-            Self::Sum(receipted) => &mut receipted.blob,
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod contribution;
 mod deliver;
 mod fetch;
 mod line;
+pub(crate) mod model;
 mod open;
 mod outcome;
 mod round;
@@ -39,6 +40,7 @@ use crate::{ClientError, Contributor, Event, FileLedger, MemberConfig, Observer,
 use contribution::Made;
 use fetch::Fetched;
 use line::{Dialed, Line, Lost};
+use model::Models;
 use round::{RoundKey, RoundState};
 use upload::Streamed;
 use watcher::Watcher;
@@ -48,6 +50,7 @@ use workbench::{LocalFailure, Prepared, Workbench};
 pub(crate) struct Session {
     config: Arc<MemberConfig>,
     ledger: Arc<Mutex<FileLedger>>,
+    models: Models,
     watcher: Watcher,
     workbench: Workbench,
     caps: Caps,
@@ -108,6 +111,7 @@ impl Session {
     pub(crate) fn new(
         config: Arc<MemberConfig>,
         ledger: Arc<Mutex<FileLedger>>,
+        models: Models,
         contributor: Box<dyn Contributor>,
         observer: Box<dyn Observer>,
     ) -> Result<Self, ClientError> {
@@ -116,6 +120,7 @@ impl Session {
             caps: Caps::of_roster(config.roster.len()),
             config,
             ledger,
+            models,
             watcher: Watcher::new(observer),
             workbench: Workbench::start(contributor, outbox.clone())?,
             rounds: BTreeMap::new(),

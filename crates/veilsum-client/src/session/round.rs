@@ -11,6 +11,7 @@ use veilsum_proto::session::RoundContext;
 use veilsum_quic::PartialBlob;
 
 use super::contribution::Making;
+use super::model::Incoming;
 use super::upload::Upload;
 use super::workbench::Prepared;
 
@@ -33,8 +34,6 @@ pub(super) struct RoundState {
     pub(super) contribution: Making,
     pub(super) upload: Option<Upload>,
     pub(super) outcome: Outcome,
-    /// Fetches of the model that broke off while their line lived.
-    pub(super) broken_fetches: u32,
     /// Phase last told.
     pub(super) phase: &'static str,
     /// How many rounds the session had joined before.
@@ -46,7 +45,7 @@ pub(super) enum Model {
     /// The task has none.
     None,
     /// To be fetched, or to be fetched on.
-    Wanted(Box<PartialBlob>),
+    Wanted(Box<Incoming>),
     /// Under way.
     Fetching,
     /// Here, its digest verified.
@@ -104,7 +103,6 @@ impl RoundState {
             contribution: Making::Not,
             upload: None,
             outcome: Outcome::Open,
-            broken_fetches: 0,
             phase: "",
             order: 0,
             open,
@@ -206,7 +204,7 @@ impl Model {
     fn of(digest: ModelDigest) -> Self {
         match digest == NO_MODEL {
             true => Self::None,
-            false => Self::Wanted(Box::new(PartialBlob::in_memory(digest.0))),
+            false => Self::Wanted(Box::new(Incoming::new(digest))),
         }
     }
 }

@@ -18,7 +18,8 @@ use veilsum_proto::roster::{Roster, RosterDraft};
 use veilsum_proto::session::RoundContext;
 use veilsum_proto::task::Task;
 use veilsum_quic::{
-    Blob, CloseCode, ControlReceiver, IncomingUpload, Limits, Peer, ServerEndpoint,
+    Blob, BlobSource, CloseCode, ControlReceiver, Delta, IncomingUpload, Limits, MakesDelta, Peer,
+    ServerEndpoint,
 };
 
 pub const COORDINATES: usize = 4000;
@@ -104,6 +105,10 @@ pub struct State {
     stored: BTreeMap<Slot, Message>,
     peers: BTreeMap<Slot, Peer>,
     pub blobs: BTreeMap<[u8; 32], Blob>,
+    /// What is offered to a member that has a blob and wants another, and is served from then on.
+    pub deltas: BTreeMap<([u8; 32], [u8; 32]), Delta>,
+    /// Bytes of blobs and deltas that were sent.
+    pub blob_bytes: u64,
     /// Sent to every member of the round, now and on each connection.
     last: Option<Message>,
     pub sent: Vec<Sent>,
@@ -143,6 +148,8 @@ impl House {
             stored: BTreeMap::new(),
             peers: BTreeMap::new(),
             blobs: BTreeMap::new(),
+            deltas: BTreeMap::new(),
+            blob_bytes: 0,
             last: None,
             sent: Vec::new(),
             breaks: Vec::new(),
@@ -259,10 +266,10 @@ impl Inner {
             state.peers.insert(slot, peer.clone());
             state.greet(slot);
             drop(state);
-            let blobs = self.clone();
-            let source = move |digest: &[u8; 32]| blobs.asked(slot, digest);
+            let inner = self.clone();
+            let source = Arc::new(Source { inner, slot });
             let serving = peer.clone();
-            tokio::spawn(async move { serving.serve_blobs(Arc::new(source)).await });
+            tokio::spawn(async move { serving.serve_blobs(source).await });
             tokio::spawn(self.clone().listen(slot, receiver));
             tokio::spawn(self.clone().take_uploads(slot, peer));
         }
@@ -274,7 +281,12 @@ impl Inner {
         let asks = state.asks.entry(slot).or_default();
         *asks += 1;
         let breaks = slot == Slot(0) && BREAKING_ASKS.contains(asks) && state.break_asks;
-        let blob = state.blobs.get(digest).cloned();
+        let deltas = state.deltas.values();
+        let mut delta = deltas.filter(|delta| delta.digest == *digest);
+        let blob = match delta.next() {
+            Some(delta) => Some(Blob::Memory(delta.bytes.clone())),
+            None => state.blobs.get(digest).cloned(),
+        };
         drop(state);
         if breaks {
             self.disconnect(slot);
@@ -379,6 +391,28 @@ impl Inner {
         drop(state);
         self.disconnect(slot);
         true
+    }
+}
+
+/// The blobs as one member may have them.
+struct Source {
+    inner: Arc<Inner>,
+    slot: Slot,
+}
+
+impl BlobSource for Source {
+    fn open(&self, digest: &[u8; 32]) -> Option<Blob> {
+        self.inner.asked(self.slot, digest)
+    }
+
+    fn delta<'a>(&'a self, have: &'a [u8; 32], wanted: &'a [u8; 32]) -> MakesDelta<'a> {
+        let state = self.inner.lock();
+        let delta = state.deltas.get(&(*have, *wanted)).cloned();
+        Box::pin(std::future::ready(delta))
+    }
+
+    fn sent(&self, _: &[u8; 32], bytes: u64) {
+        self.inner.lock().blob_bytes += bytes;
     }
 }
 

@@ -6,6 +6,7 @@
 mod coordinator;
 mod member;
 mod memory;
+mod models;
 mod reconnect;
 mod refusals;
 mod round;

@@ -46,6 +46,8 @@ pub struct Setup {
     pub rounds: usize,
     /// The contributor does not come back while this is so.
     pub held: Arc<AtomicBool>,
+    /// Where models are kept, if they are.
+    pub models: Option<crate::models::Shelf>,
 }
 
 pub fn policy(roster: &Roster) -> Policy {
@@ -81,6 +83,7 @@ impl Setup {
             weight: u32::from(seed),
             rounds: 1,
             held: Arc::default(),
+            models: None,
         }
     }
 
@@ -88,6 +91,9 @@ impl Setup {
         let log = Arc::new(Mutex::new(Log::default()));
         let ledger = FileLedger::open(self.folder.path().join("ledger")).unwrap();
         let mut client = Client::new(self.config, ledger).unwrap();
+        if let Some(models) = self.models {
+            client = client.with_models(models);
+        }
         let (handle, stop) = stop_pair();
         let observed = log.clone();
         let observer = move |event: &Event| observed.lock().unwrap().events.push(event.clone());

@@ -414,19 +414,21 @@ async fn a_delta_comes_in_ranges_and_bytes_sent_are_counted_by_digest() {
     );
     assert_eq!(part.downloaded(), 700_000);
     assert_eq!(versions.sent_of(&versions.delta.1), 700_000);
-    assert_eq!(part.into_blob().into_bytes().unwrap(), versions.delta.0);
+    assert_eq!(part.take_delta().unwrap(), versions.delta.0);
 
     // what the member makes of it is not the blob
     let mut part = versions.part([9; 32]);
     member.link.sync(&mut part, 2_000_000).await.unwrap();
+    assert!(part.may_be_delta());
     part.refuse_delta();
+    assert!(!part.may_be_delta());
     assert_eq!(
         member.link.sync(&mut part, 2_000_000).await.unwrap(),
         Synced::Whole
     );
     assert_eq!(part.downloaded(), 2_700_000);
     assert_eq!(versions.sent_of(&versions.wanted.1), 2_000_000);
-    assert_eq!(part.into_blob().into_bytes().unwrap(), versions.wanted.0);
+    assert_eq!(part.into_whole().into_bytes().unwrap(), versions.wanted.0);
 }
 
 // spec: [blob.delta]
@@ -439,7 +441,7 @@ async fn a_member_with_another_blob_gets_the_whole_one() {
     let mut part = versions.part([8; 32]);
     let synced = member.link.sync(&mut part, 2_000_000).await.unwrap();
     assert_eq!(synced, Synced::Whole);
-    assert_eq!(part.into_blob().into_bytes().unwrap(), versions.wanted.0);
+    assert_eq!(part.into_whole().into_bytes().unwrap(), versions.wanted.0);
 }
 
 // spec: [blob.delta.time]
@@ -482,7 +484,7 @@ async fn a_delta_resumes_over_a_new_connection_and_takes_each_byte_once() {
     serve_with(&peer.link, versions.clone());
     let synced = member.link.sync(&mut part, 3_000_000).await.unwrap();
     assert_eq!((synced, part.downloaded()), (Synced::Delta, 2_000_000));
-    assert_eq!(part.into_blob().into_bytes().unwrap(), versions.delta.0);
+    assert_eq!(part.take_delta().unwrap(), versions.delta.0);
 }
 
 // spec: [blob.delta.ranges], [blob.size], [blob.digest]

@@ -210,10 +210,9 @@ async fn a_member_that_names_its_model_gets_a_delta_and_the_bytes_are_counted() 
             }
         };
         assert_eq!(synced, by);
-        let bytes = part.into_blob().into_bytes().unwrap();
         match by {
-            Synced::Delta => assert_eq!(&bytes[..], b"and more"),
-            Synced::Whole => assert_eq!(bytes, newest()),
+            Synced::Delta => assert_eq!(part.take_delta().unwrap(), "and more"),
+            Synced::Whole => assert_eq!(part.into_whole().into_bytes().unwrap(), newest()),
         }
     }
     drop(connection);

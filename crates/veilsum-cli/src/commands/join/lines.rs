@@ -3,9 +3,10 @@
 use crate::exit::{Failure, Kind};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::table::bytes;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use veilsum_client::{ClippedNorm, Event};
+use veilsum_client::{ClippedNorm, Event, ModelBy};
 
 /// Prints events. None of them holds a value of the update.
 pub(super) struct Printer {
@@ -100,6 +101,26 @@ impl fmt::Display for InWords<'_> {
             Event::Phase {
                 task, round, phase, ..
             } => write!(f, "{task} round {round}: {phase}"),
+            Event::Model {
+                task,
+                round,
+                by,
+                fetched_bytes,
+                bytes: size,
+                ..
+            } => {
+                let by = match by {
+                    ModelBy::Kept => "is here already",
+                    ModelBy::Delta => "came as a delta",
+                    ModelBy::Full => "came whole",
+                };
+                write!(
+                    f,
+                    "{task} round {round}: the model {by}, {} fetched for {}",
+                    bytes(*fetched_bytes),
+                    bytes(*size)
+                )
+            }
             Event::Sending { message, .. } => write!(f, "sending {message}"),
             Event::Uploading { sent, total, .. } => write!(f, "uploading, {sent} of {total} bytes"),
             Event::Saturated {
