@@ -196,6 +196,13 @@ impl MemberHalf {
         Ok(())
     }
 
+    /// Examples that it keeps for judging, where members judge.
+    pub fn held_out(&self) -> Option<&Examples> {
+        self.held_out
+            .as_ref()
+            .filter(|examples| !examples.is_empty())
+    }
+
     /// Slot of the member.
     pub fn member(&self) -> u32 {
         self.member

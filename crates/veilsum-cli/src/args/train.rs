@@ -1,0 +1,50 @@
+//! `veilsum train`.
+
+use clap::Args;
+use std::path::PathBuf;
+use veilsum_proto::parameters::Decimal;
+
+/// Train a model on this machine with every round masked
+///
+/// Runs a whole training, with the members in this process: what each one brings goes through the real machines of member and
+/// coordinator, masks, certificates and noise included; only the network is missing. Every sum is compared with the plain sum
+/// of the survivors. Writes the model, the best model, a checkpoint and one line of JSON a round into a folder.
+///
+/// A signal ends the command after the round that runs; --resume goes on from there, and without noise every bit of the
+/// result is that of a training that was never interrupted.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Train {
+    /// The training: data, model, algorithm, encoding, privacy
+    #[arg(long, value_name = "FILE", required_unless_present = "print_example")]
+    pub config: Option<PathBuf>,
+    /// Print a file with every key explained
+    #[arg(long)]
+    pub print_example: bool,
+    /// Folder of the results; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "training")]
+    pub out: PathBuf,
+    /// Go on from the checkpoint in the folder
+    #[arg(long)]
+    pub resume: bool,
+    /// Share of the members that vanishes in each round, half of them before their upload and half in the middle of it;
+    /// floor(rate x n) of them, drawn anew
+    #[arg(long, value_name = "RATE", default_value = "0")]
+    pub dropout: Decimal,
+    /// Compare with FedAvg in the clear over the same survivors, and with all data in one place
+    #[arg(long)]
+    pub baseline: bool,
+    /// End after so many rounds of this run, as a signal would
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub pause_after: Option<u64>,
+    /// Draw the noise from the seed of the job, for tests: whoever knows the seed can take it off, so nothing is private
+    #[arg(long)]
+    pub seeded_noise: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  veilsum train --print-example > train.toml
+  veilsum train --config train.toml
+  veilsum train --config train.toml --dropout 0.1 --baseline --json
+  veilsum train --config train.toml --resume";

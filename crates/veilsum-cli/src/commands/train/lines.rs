@@ -1,0 +1,202 @@
+//! What a training says: one line a round, and a summary.
+
+use crate::table::bytes;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use veilsum_dp::Unit;
+use veilsum_learn::Evaluation;
+
+/// A round, as it is printed and as the history keeps it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RoundLine {
+    pub(super) event: String,
+    pub(super) round: u64,
+    pub(super) rounds: u64,
+    /// Slots in the sum; none after an abort.
+    pub(super) survivor_ids: Vec<u32>,
+    /// Slots that vanished.
+    pub(super) vanished_ids: Vec<u32>,
+    /// Why there is no sum.
+    pub(super) abort: Option<String>,
+    /// Whether the sum is the plain sum of the survivors and of the noise that stays.
+    pub(super) exact: Option<bool>,
+    /// Version and digest of the model after the round.
+    pub(super) version: u64,
+    pub(super) model_sha256: String,
+    /// Rate of the coordinator's step.
+    pub(super) rate: Option<f64>,
+    /// Clip that adapts, and share of the members within it.
+    pub(super) clip: Option<f64>,
+    pub(super) within: Option<f64>,
+    /// On held-out examples of the members, by a masked sum.
+    pub(super) members: Option<Judgement>,
+    /// On public examples.
+    pub(super) public: Option<Judgement>,
+    /// Whether no model so far was better.
+    pub(super) best: bool,
+    /// Most bytes that any member sent and received, evaluation and model included.
+    pub(super) upload_bytes: u64,
+    pub(super) download_bytes: u64,
+    pub(super) privacy: Option<Spent>,
+    pub(super) wall_s: f64,
+}
+
+/// How well a model does.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Judgement {
+    pub(super) accuracy: f64,
+    pub(super) loss: f64,
+}
+
+/// What the rounds so far cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Spent {
+    /// Of this round alone.
+    pub(super) epsilon: f64,
+    /// Of all rounds so far.
+    pub(super) epsilon_total: f64,
+    /// What the job allows.
+    pub(super) epsilon_budget: f64,
+    pub(super) delta: f64,
+    pub(super) unit: Unit,
+}
+
+/// The end of a training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Summary {
+    pub(super) event: &'static str,
+    pub(super) ending: &'static str,
+    pub(super) algorithm: &'static str,
+    pub(super) rounds: u64,
+    pub(super) sums: u64,
+    pub(super) exact: bool,
+    pub(super) version: u64,
+    pub(super) model_sha256: String,
+    pub(super) last: Option<Judgement>,
+    pub(super) best: Option<Judgement>,
+    pub(super) best_version: Option<u64>,
+    /// On which examples the models are judged.
+    pub(super) judged_on: &'static str,
+    pub(super) plain: Option<Judgement>,
+    pub(super) pooled: Option<Judgement>,
+    pub(super) upload_bytes: u64,
+    pub(super) download_bytes: u64,
+    pub(super) privacy: Option<Spent>,
+    pub(super) model: PathBuf,
+    pub(super) history: PathBuf,
+    pub(super) wall_s: f64,
+}
+
+impl From<Evaluation> for Judgement {
+    fn from(Evaluation { accuracy, loss }: Evaluation) -> Self {
+        Self { accuracy, loss }
+    }
+}
+
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { accuracy, loss } = self;
+        write!(f, "accuracy {accuracy:.4}, loss {loss:.4}")
+    }
+}
+
+/// Rounded up, so that no digit promises more than the number.
+impl fmt::Display for Spent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            epsilon_total,
+            delta,
+            unit,
+            ..
+        } = self;
+        let shown = (epsilon_total * 1e3).ceil() / 1e3;
+        write!(f, "epsilon {shown:.3} at delta {delta:e} per {unit}")
+    }
+}
+
+impl fmt::Display for RoundLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "round {:>3}/{}", self.round, self.rounds)?;
+        if let Some(abort) = &self.abort {
+            return write!(f, "  no sum: {abort}");
+        }
+        if let Some(found) = &self.members {
+            write!(f, "  members: {found}")?;
+        }
+        if let Some(found) = &self.public {
+            write!(f, "  test: {found}")?;
+        }
+        if self.best {
+            f.write_str(" (best)")?;
+        }
+        write!(f, "  {} survivors", self.survivor_ids.len())?;
+        if !self.vanished_ids.is_empty() {
+            write!(f, ", {} vanished", self.vanished_ids.len())?;
+        }
+        write!(
+            f,
+            "  {} up, {} down",
+            bytes(self.upload_bytes),
+            bytes(self.download_bytes)
+        )?;
+        if let Some(clip) = self.clip {
+            write!(f, "  clip {clip:.3}")?;
+        }
+        if let Some(privacy) = &self.privacy {
+            write!(f, "  {privacy}")?;
+        }
+        if self.exact == Some(false) {
+            f.write_str("  THE SUM IS NOT THE PLAIN SUM OF THE SURVIVORS")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\n{}: {} of {} rounds gave a sum ({})",
+            self.algorithm, self.sums, self.rounds, self.ending
+        )?;
+        if self.sums > 0 {
+            writeln!(
+                f,
+                "every sum {} the plain sum of the survivors{}",
+                if self.exact { "equals" } else { "DOES NOT EQUAL" },
+                match self.privacy {
+                    Some(_) => " and of the noise that stays",
+                    None => "",
+                }
+            )?;
+        }
+        let judged = [
+            ("model", &self.last),
+            ("best model", &self.best),
+            ("FedAvg in the clear", &self.plain),
+            ("all data in one place", &self.pooled),
+        ];
+        for (name, found) in judged {
+            if let Some(found) = found {
+                writeln!(f, "{name:<22} {found} (on {})", self.judged_on)?;
+            }
+        }
+        if let Some(privacy) = &self.privacy {
+            writeln!(f, "privacy of all rounds together: {privacy}")?;
+        }
+        writeln!(
+            f,
+            "a member sends {} and receives {} in all",
+            bytes(self.upload_bytes),
+            bytes(self.download_bytes)
+        )?;
+        write!(
+            f,
+            "model in {}, a line for each round in {}; {:.1} s",
+            self.model.display(),
+            self.history.display(),
+            self.wall_s
+        )
+    }
+}

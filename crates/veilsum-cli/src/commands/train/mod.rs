@@ -1,0 +1,326 @@
+//! `veilsum train`: a whole training on this machine, every round masked.
+//!
+//! Not for data that may not be in one place: all members are in this process, which sees every update. It is for trying a job before a
+//! federation runs it (`veilsum serve`, `veilsum join`), and for measuring what masks, bits and noise cost.
+
+mod baseline;
+mod lines;
+pub(crate) mod rounds;
+pub(crate) mod setup;
+mod store;
+pub(crate) mod task;
+
+use crate::args::train::Train;
+use crate::exit::{Failure, Kind, Outcome};
+use crate::output::{self, Output};
+use crate::progress::Progress;
+use crate::runtime::{self, Signals};
+use baseline::Bench;
+use lines::{Judgement, RoundLine, Spent, Summary};
+use rounds::{Ended, Rounds};
+use setup::failure;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use store::Store;
+use veilsum_learn::job::{Ending, Judge, Step};
+use veilsum_learn::{CoordinatorHalf, Job, MemberHalf};
+use veilsum_proto::ids::Slot;
+use veilsum_proto::noise::RoundNoise;
+
+/// Runs the command.
+pub fn run(args: &Train, output: Output) -> Outcome {
+    let Some(path) = args.config.as_deref().filter(|_| !args.print_example) else {
+        output::print(&Job::example().trim_end());
+        return Ok(());
+    };
+    let job = setup::job(path)?;
+    let mut training = Training::open(args, &job, output)?;
+    let asked = interruption()?;
+    let ended = training.go_on(&asked, args.pause_after);
+    training.progress.finish();
+    ended?;
+    let summary = training.summary(args.baseline)?;
+    output.show(&summary);
+    match summary.exact {
+        true => Ok(()),
+        false => Err(Failure::failed("a sum is not the plain sum of its survivors")),
+    }
+}
+
+/// A training under way.
+struct Training {
+    job: Job,
+    coordinator: CoordinatorHalf,
+    members: Vec<MemberHalf>,
+    rounds: Rounds,
+    noise: Option<Arc<RoundNoise>>,
+    store: Store,
+    history: Vec<RoundLine>,
+    output: Output,
+    progress: Progress,
+    started: Instant,
+}
+
+impl Training {
+    fn open(args: &Train, job: &Job, output: Output) -> Result<Self, Failure> {
+        let progress = Progress::new(output);
+        progress.doing("setting up");
+        let members = (0..job.spec().members).map(|member| MemberHalf::new(job, member));
+        let mut members = members
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| failure(&error))?;
+        let rounds = Rounds::new(job, args.dropout, args.seeded_noise)?;
+        let noise = rounds
+            .training()
+            .round_noise(job.spec().members)
+            .map_err(|error| crate::files::task(&error))?;
+        let store = Store::open(&args.out, job)?;
+        let coordinator = match args.resume {
+            true => store.resume(job, &mut members)?,
+            false => {
+                store.refuse_existing()?;
+                CoordinatorHalf::start(job).map_err(|error| failure(&error))?
+            }
+        };
+        let history = match args.resume {
+            true => store.rewind(coordinator.rounds_over())?,
+            false => Vec::new(),
+        };
+        if args.seeded_noise && noise.is_some() {
+            progress.warn(&"the noise follows from the seed of the job: nothing is private");
+        }
+        Ok(Self {
+            job: job.clone(),
+            coordinator,
+            members,
+            rounds,
+            noise,
+            store,
+            history,
+            output,
+            progress,
+            started: Instant::now(),
+        })
+    }
+
+    /// Runs rounds until the end of the job, a signal, or the pause asked for.
+    fn go_on(&mut self, asked: &AtomicBool, pause_after: Option<u64>) -> Outcome {
+        let mut run = 0;
+        while self.ending()?.is_none() {
+            if asked.load(Ordering::Relaxed) || pause_after.is_some_and(|most| run >= most) {
+                let over = self.coordinator.rounds_over();
+                let text = format!("stopped after round {over}");
+                return Err(Failure::new(Kind::Interrupted, text)
+                    .hint("the checkpoint is kept; --resume goes on from there"));
+            }
+            let line = self.round()?;
+            self.store.append(&line)?;
+            self.store.save(&self.coordinator, &self.members)?;
+            match self.output {
+                Output::Json => self.progress.print_json(&line),
+                Output::Text => self.progress.print(&line),
+            }
+            self.history.push(line);
+            run += 1;
+        }
+        Ok(())
+    }
+
+    /// Why the training is over, if it is.
+    fn ending(&self) -> Result<Option<&'static str>, Failure> {
+        Ok(match self.coordinator.ending() {
+            Some(Ending::Rounds) => Some("all rounds are over"),
+            Some(Ending::Stopped) => Some("nothing became better"),
+            // spec: [job.budget]
+            None if self.is_spent() => Some("the privacy budget is spent"),
+            None => None,
+        })
+    }
+
+    /// Whether the next round would cost more than the job allows.
+    fn is_spent(&self) -> bool {
+        let next = self.spent(self.coordinator.next_round());
+        next.is_some_and(|spent| spent.epsilon_total > spent.epsilon_budget)
+    }
+
+    fn round(&mut self) -> Result<RoundLine, Failure> {
+        let started = Instant::now();
+        let round = self.coordinator.next_round();
+        self.progress.doing(format!("round {round}: training"));
+        let model = self
+            .coordinator
+            .model_bytes()
+            .map_err(|error| failure(&error))?;
+        let mut offers = BTreeMap::new();
+        for member in &mut self.members {
+            let brought = member
+                .contribute(&model, round)
+                .map_err(|error| failure(&error))?;
+            offers.insert(Slot(member.member()), brought);
+        }
+        self.progress.doing(format!("round {round}: masked sum"));
+        let Ended { report, tensors } = self.rounds.train(round, &model, offers)?;
+        let survivors = &report.survivors;
+        for member in &mut self.members {
+            let outcome = match survivors.contains(&Slot(member.member())) {
+                true => veilsum_learn::Outcome::Summed,
+                false => veilsum_learn::Outcome::Lost,
+            };
+            member.settle(round, outcome);
+        }
+        let mut line = RoundLine {
+            event: "round".to_owned(),
+            round,
+            rounds: self.job.spec().rounds,
+            survivor_ids: survivors.iter().map(|slot| slot.0).collect(),
+            vanished_ids: report.dropped.iter().map(|dropped| dropped.id.0).collect(),
+            abort: report.abort.as_ref().map(ToString::to_string),
+            exact: report.abort.is_none().then_some(report.exact),
+            version: 0,
+            model_sha256: String::new(),
+            rate: None,
+            clip: None,
+            within: None,
+            members: None,
+            public: None,
+            best: false,
+            upload_bytes: report.member_upload_bytes,
+            download_bytes: report.member_download_bytes + model.len() as u64,
+            privacy: self.spent(round),
+            wall_s: 0.0,
+        };
+        match tensors {
+            Some(mean) => {
+                let step = self.coordinator.take(round, &mean);
+                let step = step.map_err(|error| failure(&error))?;
+                (line.rate, line.clip, line.within) = (Some(step.rate), step.clip, step.within);
+                self.judge(&step, &mut line)?;
+            }
+            None => self
+                .coordinator
+                .skip(round)
+                .map_err(|error| failure(&error))?,
+        }
+        let id = self.coordinator.model().id();
+        (line.version, line.model_sha256) = (id.version, id.digest.to_string());
+        line.wall_s = started.elapsed().as_secs_f64();
+        Ok(line)
+    }
+
+    /// Judges the new model where the job says so; what the job does not judge by is shown all the same.
+    fn judge(&mut self, step: &Step, line: &mut RoundLine) -> Result<(), Failure> {
+        let Some(judge) = step.judge else {
+            return Ok(());
+        };
+        let public = self.coordinator.judge().map_err(|error| failure(&error))?;
+        line.public = public.map(Judgement::from);
+        let found = match judge {
+            Judge::Public => public,
+            Judge::Members => {
+                self.progress
+                    .doing(format!("round {}: evaluation", line.round));
+                let model = self
+                    .coordinator
+                    .model_bytes()
+                    .map_err(|error| failure(&error))?;
+                let mut tallies = BTreeMap::new();
+                for member in &self.members {
+                    let tally = member.judge(&model).map_err(|error| failure(&error))?;
+                    tallies.insert(Slot(member.member()), tally);
+                }
+                match self.rounds.judge(line.round, &model, tallies)? {
+                    Some(Ended {
+                        report,
+                        tensors: Some(sum),
+                    }) => {
+                        line.upload_bytes += report.member_upload_bytes;
+                        line.download_bytes += report.member_download_bytes;
+                        line.exact = line.exact.map(|exact| exact && report.exact);
+                        CoordinatorHalf::decode_evaluation(&sum)
+                            .ok()
+                            .map(|(_, found)| found)
+                    }
+                    _ => None,
+                }
+            }
+        };
+        if judge == Judge::Members {
+            line.members = found.map(Judgement::from);
+        }
+        if let Some(found) = found {
+            line.best = self.coordinator.judged(found).best;
+        }
+        Ok(())
+    }
+
+    /// What `rounds` rounds cost. A round that ends without a sum counts: its contributions may have been made.
+    fn spent(&self, rounds: u64) -> Option<Spent> {
+        let (noise, privacy) = (self.noise.as_ref()?, self.job.spec().privacy?);
+        Some(Spent {
+            epsilon: noise.statement().epsilon,
+            epsilon_total: noise.total(rounds).epsilon,
+            epsilon_budget: privacy.epsilon,
+            delta: noise.delta(),
+            unit: noise.unit(),
+        })
+    }
+
+    fn summary(&self, baseline: bool) -> Result<Summary, Failure> {
+        let bench = Bench::new(&self.job)?;
+        let sums = self.history.iter().filter(|line| line.abort.is_none());
+        let sums = sums.count() as u64;
+        let (plain, pooled) = match baseline {
+            true => (bench.plain(&self.history)?, bench.pooled(sums)?),
+            false => (None, None),
+        };
+        let best = self.coordinator.best();
+        let id = self.coordinator.model().id();
+        Ok(Summary {
+            event: "summary",
+            ending: self.ending()?.unwrap_or("stopped"),
+            algorithm: self.job.spec().algorithm.name(),
+            rounds: self.coordinator.rounds_over(),
+            sums,
+            exact: self.history.iter().all(|line| line.exact != Some(false)),
+            version: id.version,
+            model_sha256: id.digest.to_string(),
+            last: bench.judge(self.coordinator.model())?,
+            best: match best {
+                Some((model, _)) => bench.judge(model)?,
+                None => None,
+            },
+            best_version: best.map(|(model, _)| model.version()),
+            judged_on: bench.judged_on()?,
+            plain,
+            pooled,
+            upload_bytes: self.history.iter().map(|line| line.upload_bytes).sum(),
+            download_bytes: self.history.iter().map(|line| line.download_bytes).sum(),
+            privacy: self.spent(self.coordinator.rounds_over()),
+            model: self.store.model(),
+            history: self.store.history(),
+            wall_s: self.started.elapsed().as_secs_f64(),
+        })
+    }
+}
+
+/// Set by the first signal; the second one ends the process at once.
+fn interruption() -> Result<Arc<AtomicBool>, Failure> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let (runtime, set) = (runtime::start()?, asked.clone());
+    let mut signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            signals.asked().await;
+            set.store(true, Ordering::Relaxed);
+            output::tell(&"ending after this round; once more ends at once");
+            signals.asked().await;
+            std::process::exit(Kind::Interrupted as i32);
+        });
+    });
+    Ok(asked)
+}

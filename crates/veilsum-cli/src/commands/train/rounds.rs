@@ -1,0 +1,177 @@
+//! Masked rounds in this process: the real machines of members and coordinator, no sockets.
+
+use super::task::task;
+use crate::exit::Failure;
+use crate::files;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use veilsum_encode::{Tensors, Weight};
+use veilsum_learn::Job;
+use veilsum_learn::job::Brought;
+use veilsum_proto::ids::{ModelDigest, Round, Slot};
+use veilsum_proto::parameters::Decimal;
+use veilsum_proto::task::Task;
+use veilsum_sim::{Federation, Honest, Report, RunError, RunOptions, Script, SetupError, Summed};
+
+/// Runs the rounds of a job: those that train, and those that judge.
+pub(crate) struct Rounds {
+    federation: Federation,
+    training: Task,
+    judging: Option<Task>,
+    seed: u64,
+    vanishing: u32,
+    /// What secrets and noise are drawn from, where that is not the seed.
+    secret: Option<[u8; 32]>,
+}
+
+/// What each member that can brings, by slot.
+pub(crate) struct Offers {
+    offers: BTreeMap<Slot, Brought>,
+    key: [u8; 32],
+}
+
+/// A round with or without a sum.
+pub(crate) struct Ended {
+    /// What happened.
+    pub(crate) report: Report,
+    /// Mean, or sum of integers.
+    pub(crate) tensors: Option<Tensors>,
+}
+
+impl Rounds {
+    /// The federation of a job. Without `seeded` all secrets come from the operating system.
+    pub(crate) fn new(job: &Job, dropout: Decimal, seeded: bool) -> Result<Self, Failure> {
+        let members = job.spec().members;
+        let parts = job.task().map_err(|error| super::setup::failure(&error))?;
+        let judging = job
+            .evaluation_task()
+            .map_err(|error| super::setup::failure(&error))?;
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).map_err(|error| {
+            Failure::failed(format_args!("no randomness of the operating system: {error}"))
+        })?;
+        Ok(Self {
+            federation: Federation::new(members, job.seed().0).map_err(|error| setup(&error))?,
+            training: task(parts, members)?,
+            judging: judging.map(|parts| task(parts, members)).transpose()?,
+            seed: job.seed().0,
+            vanishing: dropout.floor_times(members),
+            secret: (!seeded).then_some(secret),
+        })
+    }
+
+    /// The task whose rounds train.
+    pub(crate) fn training(&self) -> &Task {
+        &self.training
+    }
+
+    /// A round that trains. Members vanish as the seed draws, others each round.
+    pub(crate) fn train(
+        &self,
+        round: u64,
+        model: &[u8],
+        offers: BTreeMap<Slot, Brought>,
+    ) -> Result<Ended, Failure> {
+        let drawn = u64::from_le_bytes(first_bytes(&self.key("vanish", round)));
+        let script = Script::drawn(self.federation.roster().len(), self.vanishing, 0, drawn);
+        self.run(&self.training, round, model, offers, script)
+    }
+
+    /// A round that judges, in which nobody vanishes.
+    pub(crate) fn judge(
+        &self,
+        round: u64,
+        model: &[u8],
+        tallies: BTreeMap<Slot, Tensors>,
+    ) -> Result<Option<Ended>, Failure> {
+        let Some(task) = &self.judging else {
+            return Ok(None);
+        };
+        let offers = tallies
+            .into_iter()
+            .map(|(slot, tensors)| (slot, Brought { tensors, weight: 1 }));
+        let ended = self.run(task, round, model, offers.collect(), Script::default())?;
+        Ok(Some(ended))
+    }
+
+    fn run(
+        &self,
+        task: &Task,
+        round: u64,
+        model: &[u8],
+        offers: BTreeMap<Slot, Brought>,
+        script: Script,
+    ) -> Result<Ended, Failure> {
+        let options = RunOptions {
+            round: Round(round),
+            script,
+            base_model: ModelDigest(Sha256::digest(model).into()),
+            entropy: Some(self.entropy(task, round)),
+            ..RunOptions::default()
+        };
+        let offers = Offers {
+            offers,
+            key: self.key("rounding", round),
+        };
+        let Summed { report, tensors } = self
+            .federation
+            .run_updates(task, &offers, &options, &mut Honest)
+            .map_err(|error| failure(&error))?;
+        Ok(Ended { report, tensors })
+    }
+
+    /// New for each round of each task, so that no mask and no noise comes twice.
+    fn entropy(&self, task: &Task, round: u64) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"veilsum train entropy");
+        hash.update(self.secret.unwrap_or_default());
+        hash.update(self.seed.to_le_bytes());
+        hash.update(task.digest().as_bytes());
+        hash.update(round.to_le_bytes());
+        hash.finalize().into()
+    }
+
+    fn key(&self, label: &str, round: u64) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"veilsum train ");
+        hash.update(label);
+        hash.update(self.seed.to_le_bytes());
+        hash.update(round.to_le_bytes());
+        hash.finalize().into()
+    }
+}
+
+impl veilsum_sim::Updates for Offers {
+    fn of(&self, slot: Slot) -> Option<veilsum_sim::Brought> {
+        let Brought { tensors, weight } = self.offers.get(&slot)?.clone();
+        // the seed of the job: a resumed training rounds alike
+        let mut rounding = ChaCha20Rng::from_seed(self.key);
+        rounding.set_stream(slot.0.into());
+        Some(veilsum_sim::Brought {
+            tensors,
+            weight: Weight::new(weight)?,
+            rounding,
+        })
+    }
+}
+
+fn first_bytes(key: &[u8; 32]) -> [u8; 8] {
+    key.first_chunk().copied().unwrap_or_default()
+}
+
+fn failure(error: &RunError) -> Failure {
+    match error {
+        RunError::Task(error) => files::task(error),
+        RunError::Coordinates { .. } => Failure::failed(error),
+    }
+}
+
+fn setup(error: &SetupError) -> Failure {
+    match error {
+        SetupError::Roster(error) => Failure::refused(error),
+        SetupError::Task(error) => files::task(error),
+        SetupError::Tensors(text) => Failure::usage(text),
+    }
+}
