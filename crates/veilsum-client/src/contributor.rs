@@ -10,7 +10,7 @@ use veilsum_proto::ids::{Attempt, Round, Slot, TaskDigest};
 use veilsum_proto::message::Receipt;
 use veilsum_proto::task::Task;
 
-use crate::Event;
+use crate::{Event, RoundPrivacy};
 
 /// Why a contributor has no update.
 pub type Failure = Box<dyn Error + Send + Sync>;
@@ -114,6 +114,8 @@ pub struct MemberResult {
     pub sum_sha256: [u8; 32],
     /// Whether this member checked the certificate of the survivors itself; otherwise the receipt is the coordinator's word.
     pub certified: bool,
+    /// What the noise in the sum is worth, by this member's own ledger; `None` in a task without noise.
+    pub privacy: Option<RoundPrivacy>,
     /// The sum in integers.
     pub sum: IntegerSum,
     /// The weighted mean.

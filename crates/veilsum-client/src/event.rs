@@ -4,7 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use veilsum_dp::Unit;
 use veilsum_proto::ids::{Attempt, Round, Slot};
+use veilsum_proto::ledger::LedgerState;
+use veilsum_proto::session::RoundContext;
 
 /// One thing that happened or is about to happen. Holds no input, seed, share or key.
 ///
@@ -71,6 +74,17 @@ pub enum Event {
         /// Coordinates in all.
         coordinates: u64,
     },
+    /// The round was charged to the site's budget; its masked update is about to be sent. Once a (task, round), whatever
+    /// becomes of its attempts.
+    Charged {
+        /// Name of the task.
+        task: String,
+        /// Round.
+        round: Round,
+        /// What was spent.
+        #[serde(flatten)]
+        privacy: RoundPrivacy,
+    },
     /// The model that a round starts from is here, its digest verified.
     Model {
         /// Name of the task.
@@ -116,6 +130,8 @@ pub enum Event {
         sum_sha256: String,
         /// Whether this member checked the certificate of the survivors itself; otherwise all of this is the coordinator's word.
         certified: bool,
+        /// What the noise in it is worth; `None` in a task without noise.
+        privacy: Option<RoundPrivacy>,
         /// Where the result was written; the SDK writes none.
         file: Option<PathBuf>,
     },
@@ -142,6 +158,34 @@ pub enum Event {
         /// Milliseconds until then.
         in_ms: u64,
     },
+}
+
+/// What a round with noise costs the unit that the noise protects, against everyone.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct RoundPrivacy {
+    /// Whose presence the noise hides.
+    pub unit: Unit,
+    /// Epsilon of this round alone; infinite if nothing can be said.
+    pub epsilon: f64,
+    /// Epsilon of all rounds of the task that were charged to this member's ledger.
+    pub epsilon_total: f64,
+    /// Delta of both, as the task says.
+    pub delta: f64,
+}
+
+impl RoundPrivacy {
+    /// Of the round that `context` is about, with what the ledger says was spent; `None` without noise.
+    pub(crate) fn of(context: &RoundContext, spent: &LedgerState) -> Option<Self> {
+        let noise = context.noise.as_ref()?;
+        let (alone, delta) = (noise.statement(), noise.delta());
+        let total = spent.spent(&context.task_digest, Some(delta));
+        Some(Self {
+            unit: alone.unit,
+            epsilon: alone.epsilon,
+            epsilon_total: total.map_or(0.0, |total| total.epsilon),
+            delta,
+        })
+    }
 }
 
 /// How a model came.

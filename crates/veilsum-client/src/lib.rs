@@ -67,9 +67,9 @@ pub use contributor::{
     Contributor, Failure, LocalUpdate, MemberResult, Observer, RoundAbort, RoundInfo,
 };
 pub use error::ClientError;
-pub use event::{ClippedNorm, Event, ModelBy};
+pub use event::{ClippedNorm, Event, ModelBy, RoundPrivacy};
 pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
 pub use models::{KeepsNoModel, ModelStore};
-pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName};
+pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName, Unlisted};
 pub use rounding::rounding_rng;
 pub use stop::{Stop, StopHandle, stop_pair};

@@ -3,6 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 use veilsum_proto::ids::{Attempt, RosterDigest, Sid2, SurvivorsDigest, TaskDigest, UpdateDigest};
 use veilsum_proto::ledger::{LedgerRefusal, Reuse};
+use veilsum_proto::task::Task;
 
 use super::*;
 
@@ -123,6 +124,47 @@ fn a_reopened_ledger_forbids_what_the_closed_one_forbade() {
     assert_eq!(join(1, 2), Err(old));
     assert_eq!(join(1, 3), Ok(()));
     assert!(matches!(join(0, 9), Err(LedgerRefusal::OldRound { .. })));
+}
+
+// spec: [ledger.charged]
+#[test]
+fn what_was_charged_costs_the_same_after_the_ledger_is_opened_again() {
+    let site = Site::new();
+    let text = "version = 1\nname = \"noisy\"\ncorrupt = 1\ndropout = 1\n[encoding]\nkind = \"float\"\nclip = { l2 = 0.7 }\n\
+                precision_bits = 12\nrotation = true\n[noise]\nlaw = \"skellam\"\nparameter = 12345678.9\nunit = \"member\"\n\
+                delta = 0.0000012\n[[tensors]]\nname = \"w\"\nshape = [1000]\ndtype = \"f32\"\n";
+    let task = Task::from_toml(text).unwrap();
+    let noise = task.round_noise(5).unwrap().unwrap();
+    let charged = |round| Entry::Charged {
+        task: task.digest(),
+        round: Round(round),
+        release: Box::new(noise.release().clone()),
+        delta: noise.delta(),
+    };
+    let mut ledger = site.open();
+    for round in [1, 2, 7] {
+        ledger.record(charged(round)).unwrap();
+    }
+    let spent = |ledger: &FileLedger| {
+        let state = ledger.state().unwrap();
+        let total = state.spent_total(noise.unit(), None).unwrap();
+        (state.spent(&task.digest(), None).unwrap(), total)
+    };
+    let before = spent(&ledger);
+    assert_eq!(before, (noise.total(3), noise.total(3)));
+    drop(ledger);
+    let mut ledger = site.open();
+    assert_eq!(spent(&ledger), before);
+    let state = ledger.state().unwrap();
+    assert_eq!(
+        state.charged(&task.digest(), Round(7)),
+        Some(noise.release())
+    );
+    assert_eq!(state.charged(&task.digest(), Round(3)), None);
+    // a round is paid for once
+    ledger.record(charged(7)).unwrap();
+    drop(ledger);
+    assert_eq!(spent(&site.open()), before);
 }
 
 // spec: [ledger.chain]

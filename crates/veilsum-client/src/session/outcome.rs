@@ -5,6 +5,7 @@ use std::sync::Arc;
 use veilsum_encode::{DecodeError, PackedSum};
 use veilsum_math::{Blocks, PartialLimb};
 use veilsum_proto::bitmap::BitmapError;
+use veilsum_proto::ledger::Ledger as _;
 use veilsum_proto::message::Receipt;
 use veilsum_proto::session::RoundContext;
 use veilsum_quic::PartialBlob;
@@ -13,7 +14,7 @@ use super::Session;
 use super::round::{Local, Model, Outcome, Receipted, RoundKey, RoundState};
 use super::step::blocking;
 use super::workbench::Job;
-use crate::{ClientError, Event, MemberResult};
+use crate::{ClientError, Event, MemberResult, RoundPrivacy};
 
 /// Why a receipt's blob is no sum of its survivors.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +58,10 @@ impl Session {
         };
         round.outcome = Outcome::Done;
         let context = round.context.clone();
+        let privacy = self.privacy(&context);
         let decoded = blocking({
             let context = context.clone();
-            move || decode(&context, receipted)
+            move || decode(&context, receipted, privacy)
         });
         match decoded.await? {
             Ok(result) => self.publish(&context, result)?,
@@ -94,6 +96,12 @@ impl Session {
         Ok(())
     }
 
+    /// What the round costs, by the ledger; nothing is said when the ledger cannot be trusted any more.
+    fn privacy(&self, context: &RoundContext) -> Option<RoundPrivacy> {
+        let ledger = self.ledger();
+        RoundPrivacy::of(context, ledger.state().ok()?)
+    }
+
     fn publish(&self, context: &RoundContext, result: MemberResult) -> Result<(), ClientError> {
         self.watcher.tell(&Event::Result {
             task: context.task.name().to_string(),
@@ -103,13 +111,18 @@ impl Session {
             weight_sum: result.weight_sum,
             sum_sha256: hex::encode(result.sum_sha256),
             certified: result.certified,
+            privacy: result.privacy,
             file: None,
         });
         self.workbench.give(Job::Result(Arc::new(result)))
     }
 }
 
-fn decode(context: &RoundContext, receipted: Receipted) -> Result<MemberResult, NoSum> {
+fn decode(
+    context: &RoundContext,
+    receipted: Receipted,
+    privacy: Option<RoundPrivacy>,
+) -> Result<MemberResult, NoSum> {
     let Receipted {
         receipt,
         certified,
@@ -129,6 +142,7 @@ fn decode(context: &RoundContext, receipted: Receipted) -> Result<MemberResult, 
         weight_sum: sum.weight(),
         sum_sha256: sum.sha256(),
         certified,
+        privacy,
         sum,
         mean,
         receipt,

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::AbortHandle;
 use veilsum_proto::ids::Attempt;
+use veilsum_proto::ledger::Ledger as _;
 use veilsum_proto::masked::MaskedUpdate;
 use veilsum_proto::message::Body;
+use veilsum_proto::refusal::Refusal;
 use veilsum_proto::session::RoundContext;
 use veilsum_quic::{Connection, StreamCode, WriteError};
 
 use super::round::RoundKey;
 use super::watcher::Watcher;
 use super::{Happening, Session};
-use crate::{ClientError, Event};
+use crate::{ClientError, Event, FileLedger, RoundPrivacy};
 
 /// The one masked update of a session. Dropping it ends its stream.
 pub(super) struct Upload {
@@ -51,9 +53,16 @@ impl Session {
             return Ok(());
         };
         let masked = self.step(key, move |member, ledger, _| {
-            member.upload(contribution, digest, ledger)
+            let context = member.context().clone();
+            let charged = was_charged(&context, ledger);
+            let (header, masked) = member.upload(contribution, digest, ledger)?;
+            let privacy = match charged {
+                true => None,
+                false => RoundPrivacy::of(&context, ledger.state()?),
+            };
+            Ok::<_, Refusal>((header, masked, privacy))
         });
-        let (header, masked) = match masked.await? {
+        let (header, masked, charged) = match masked.await? {
             Some(Ok(made)) => made,
             Some(Err(refusal)) => return self.refuse(refusal),
             None => return Ok(()),
@@ -68,6 +77,14 @@ impl Session {
                 running: None,
                 tries: 0,
             });
+            if let Some(privacy) = charged {
+                let context = round.context.clone();
+                self.watcher.tell(&Event::Charged {
+                    task: context.task.name().to_string(),
+                    round: context.round,
+                    privacy,
+                });
+            }
         }
         self.stream(key);
         Ok(())
@@ -149,6 +166,11 @@ impl Session {
             self.stream(streamed.key);
         }
     }
+}
+
+fn was_charged(context: &RoundContext, ledger: &FileLedger) -> bool {
+    let state = ledger.state();
+    state.is_ok_and(|state| state.charged(&context.task_digest, context.round).is_some())
 }
 
 /// What a streaming task works with.
