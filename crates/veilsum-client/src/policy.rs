@@ -14,7 +14,7 @@ use thiserror::Error;
 use veilsum_encode::{Clip, Encoding, Manifest};
 use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::TaskDigest;
-use veilsum_proto::member::{Floors, PrivacyFloors};
+use veilsum_proto::member::{Floors, PrivacyFloors, UnlistedTasks};
 use veilsum_proto::refusal::Refusal;
 use veilsum_proto::roster::Name;
 use veilsum_proto::task::Task;
@@ -40,6 +40,8 @@ pub struct Policy {
     pub privacy: PrivacyFloors,
     /// Most rounds joined in any 24 hours.
     pub rounds_per_day: Option<u32>,
+    /// Which tasks are joined that the roster does not list; a task pinned by its digest in `tasks` counts as listed.
+    pub unlisted_tasks: Unlisted,
     /// Whether further attempts of a round are joined.
     pub retry: Retry,
     /// Whether one update may go into several rounds.
@@ -64,6 +66,19 @@ pub enum EncodingKind {
     Float,
     /// Integers within a range.
     Integer,
+}
+
+/// Which tasks are joined that the authority did not list on the roster ([`UnlistedTasks`] says why it matters).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlisted {
+    /// None.
+    Refuse,
+    /// Those whose graph is complete, without committee and cohort: nothing is drawn.
+    #[default]
+    CompleteGraph,
+    /// All.
+    Any,
 }
 
 /// Whether further attempts of a round are joined.
@@ -153,6 +168,7 @@ impl Policy {
             max_clip: None,
             privacy: PrivacyFloors::default(),
             rounds_per_day: None,
+            unlisted_tasks: Unlisted::default(),
             retry: Retry::default(),
             reuse_update: false,
             longest_attempt: Duration::from_secs(24 * 60 * 60),
@@ -189,19 +205,30 @@ impl Policy {
         EXAMPLE
     }
 
-    /// The part of the terms that the member machine enforces under a roster of so many slots.
+    /// The part of the terms that the member machine enforces for a task under a roster of so many slots.
     ///
     /// # Security
     ///
     /// The coordinator chooses the task. A task that reckons with too few corrupt members has too low a threshold, so the
     /// floor grows with the roster unless the site sets one.
-    // spec: [policy.corrupt]
-    pub fn floors(&self, roster_slots: u32) -> Floors {
+    // spec: [policy.corrupt] [policy.unlisted]
+    pub fn floors(&self, roster_slots: u32, task: &Task) -> Floors {
+        let pinned = |name: &TaskName| *name == TaskName::Digest(task.digest());
+        let is_pinned = self
+            .tasks
+            .as_ref()
+            .is_some_and(|tasks| tasks.iter().any(pinned));
         Floors {
             survivors: self.min_survivors,
             corrupt: self
                 .min_corrupt
                 .unwrap_or_else(|| (roster_slots / 10).max(1)),
+            unlisted: match self.unlisted_tasks {
+                _ if is_pinned => UnlistedTasks::Any,
+                Unlisted::Refuse => UnlistedTasks::Refused,
+                Unlisted::CompleteGraph => UnlistedTasks::Undrawn,
+                Unlisted::Any => UnlistedTasks::Any,
+            },
             privacy: self.privacy,
             retry: self.retry == Retry::UntilSigned,
             reuse_update: self.reuse_update,
@@ -333,7 +360,12 @@ impl Policy {
 
 /// Whether a refusal is the site's word about a task, which the same task will meet again.
 pub(crate) fn is_of_task(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Policy { what, .. } if *what != ROUNDS)
+    match refusal {
+        Refusal::Policy { what, .. } => *what != ROUNDS,
+        // what is spent stays spent
+        Refusal::OverBudget { .. } => true,
+        _ => false,
+    }
 }
 
 impl EncodingKind {
@@ -398,6 +430,7 @@ struct PolicyFile {
     #[serde(default)]
     privacy: PrivacyTable,
     rounds_per_day: Option<u32>,
+    unlisted_tasks: Option<Unlisted>,
     retry: Option<Retry>,
     reuse_update: Option<bool>,
     longest_attempt: Option<u64>,
@@ -419,6 +452,7 @@ impl PolicyFile {
             max_clip: self.max_clip,
             privacy: self.privacy.into_floors(),
             rounds_per_day: self.rounds_per_day,
+            unlisted_tasks: self.unlisted_tasks.unwrap_or(default.unlisted_tasks),
             retry: self.retry.unwrap_or(default.retry),
             reuse_update: self.reuse_update.unwrap_or(default.reuse_update),
             longest_attempt: self
@@ -469,6 +503,11 @@ encodings = ["float", "integer"]
 
 # Most rounds joined in any 24 hours.
 # rounds_per_day = 100
+
+# Tasks that the roster does not list (veilsum roster allow): "complete-graph" joins those in which everybody masks with
+# everybody, "refuse" none, "any" all. In other tasks the roster's randomness, public by then, decides who masks with whom,
+# and whoever may still choose the task may choose among many draws. A task pinned by its digest below counts as listed.
+unlisted_tasks = "complete-graph"
 
 # "until-signed": join further attempts of a round until this member has signed its survivors. "never": one attempt only.
 retry = "until-signed"

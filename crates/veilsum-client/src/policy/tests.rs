@@ -168,10 +168,11 @@ fn the_largest_sum_is_counted_in_bytes_of_its_integers() {
 
 #[test]
 fn floors_are_those_of_the_file() {
-    let text = "min_survivors = 7\nmin_corrupt = 2\nretry = \"never\"\nreuse_update = true\nlongest_attempt = 60\n[privacy]\nrequired = true\n";
+    let text = "min_survivors = 7\nmin_corrupt = 2\nunlisted_tasks = \"refuse\"\nretry = \"never\"\nreuse_update = true\nlongest_attempt = 60\n[privacy]\nrequired = true\n";
     let wanted = Floors {
         survivors: 7,
         corrupt: 2,
+        unlisted: UnlistedTasks::Refused,
         privacy: PrivacyFloors {
             required: true,
             ..Default::default()
@@ -180,19 +181,35 @@ fn floors_are_those_of_the_file() {
         reuse_update: true,
         longest_attempt: Duration::from_secs(60),
     };
-    assert_eq!(policy(text).unwrap().floors(100), wanted);
-    assert!(policy("").unwrap().floors(100).retry);
+    assert_eq!(policy(text).unwrap().floors(100, &integer()), wanted);
+    assert!(policy("").unwrap().floors(100, &integer()).retry);
 }
 
 // spec: [policy.corrupt]
 #[test]
 fn corrupt_members_assumed_grow_with_the_roster_unless_the_site_sets_them() {
-    let corrupt = |text: &str, slots| policy(text).unwrap().floors(slots).corrupt;
+    let corrupt = |text: &str, slots| policy(text).unwrap().floors(slots, &integer()).corrupt;
     assert_eq!(
         [3, 19, 20, 1000].map(|slots| corrupt("", slots)),
         [1, 1, 2, 100]
     );
     assert_eq!(corrupt("min_corrupt = 5\n", 1000), 5);
+}
+
+// spec: [policy.unlisted]
+#[test]
+fn a_task_pinned_by_its_digest_counts_as_listed_and_one_named_does_not() {
+    let task = integer();
+    let unlisted = |text: &str| policy(text).unwrap().floors(100, &task).unlisted;
+    assert_eq!(unlisted(""), UnlistedTasks::Undrawn);
+    assert_eq!(unlisted("unlisted_tasks = \"any\"\n"), UnlistedTasks::Any);
+    let named = format!("tasks = [\"{}\"]\n", task.name());
+    assert_eq!(unlisted(&named), UnlistedTasks::Undrawn);
+    let pinned = format!(
+        "unlisted_tasks = \"refuse\"\ntasks = [\"{}\"]\n",
+        task.digest()
+    );
+    assert_eq!(unlisted(&pinned), UnlistedTasks::Any);
 }
 
 // spec: [policy.task]

@@ -261,7 +261,10 @@ impl Session {
     async fn advertise(&mut self, key: RoundKey, prepared: &Prepared) -> Result<(), ClientError> {
         let (task, round) = key;
         let reuse = self.rounds.get(&key).map_or(Reuse::Never, |round| {
-            let floors = self.config.policy.floors(round.context.slots());
+            let floors = self
+                .config
+                .policy
+                .floors(round.context.slots(), &round.context.task);
             floors.reuse(&round.context)
         });
         let usable = match self.ledger().state() {
@@ -311,7 +314,7 @@ fn judge(
         open,
         config.roster.clone(),
         config.identity.clone(),
-        config.policy.floors(config.roster.len()),
+        config.policy.floors(config.roster.len(), task),
         ledger,
     )?;
     Ok(member.with_threads(config.threads))
