@@ -11,6 +11,7 @@ mod files;
 mod output;
 mod progress;
 mod random;
+mod report;
 mod runtime;
 mod simulate;
 mod table;

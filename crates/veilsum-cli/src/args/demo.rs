@@ -29,6 +29,10 @@ pub struct Demo {
     /// Seed of the training run: the split of the data, the order of the batches
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+    /// Folder for report.html and report.png, which show the run in figures. An earlier report there is replaced, any other file
+    /// is not. Without this flag it is veilsum-demo-report in this folder, or with --json nowhere
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
 }
 
 /// A member of the demo.
@@ -56,4 +60,5 @@ const EXAMPLES: &str = "\
 Examples:
   veilsum demo
   veilsum demo --vanish
-  veilsum demo --members 30 --rounds 5 --vanish --json";
+  veilsum demo --members 30 --rounds 5 --vanish --json
+  veilsum demo --vanish --report /tmp/veilsum-report";

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use veilsum_client::rounding_rng;
 use veilsum_encode::{PackedSum, Update, Weight, sha256_of_values};
 use veilsum_learn::{
-    LocalSgd, LocalTrainer, Model, RunSeed, ServerSgd, Trainer as _, evaluate, plain_round,
-    train_pooled,
+    Evaluation, LocalSgd, LocalTrainer, Model, RunSeed, ServerSgd, Trainer as _, evaluate,
+    plain_round, train_pooled,
 };
 use veilsum_math::Blocks;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
@@ -42,8 +42,10 @@ pub struct Checked {
     pub exact: bool,
     /// Integers compared.
     pub integers: usize,
-    /// Accuracy of the model after the round.
-    pub accuracy: f64,
+    /// The model after the round.
+    pub secure: Evaluation,
+    /// The model of plain averages after the round.
+    pub plain: Evaluation,
 }
 
 impl Reference {
@@ -79,25 +81,26 @@ impl Reference {
         Ok(Checked {
             exact,
             integers: plain.len() + 1,
-            accuracy: self.accuracy(&self.secure)?,
+            secure: self.secure()?,
+            plain: self.plain()?,
         })
     }
 
-    /// Accuracy of the secure sums' model.
-    pub fn accuracy_secure(&self) -> Result<f64, Failure> {
-        self.accuracy(&self.secure)
+    /// The secure sums' model, judged.
+    pub fn secure(&self) -> Result<Evaluation, Failure> {
+        self.judge(&self.secure)
     }
 
-    /// Accuracy of the model of plain averages over the same survivors.
-    pub fn accuracy_plain(&self) -> Result<f64, Failure> {
-        self.accuracy(&self.plain)
+    /// The model of plain averages over the same survivors, judged.
+    pub fn plain(&self) -> Result<Evaluation, Failure> {
+        self.judge(&self.plain)
     }
 
-    /// Accuracy of a model trained on all data in one place, for as many rounds.
-    pub fn accuracy_pooled(&self) -> Result<f64, Failure> {
+    /// A model trained on all data in one place, for as many rounds, judged.
+    pub fn pooled(&self) -> Result<Evaluation, Failure> {
         let (first, train) = (self.first.clone(), self.train.clone());
         let pooled = train_pooled(first, train, LocalSgd::DIGITS, self.seed, self.rounds);
-        self.accuracy(&pooled.map_err(Failure::failed)?)
+        self.judge(&pooled.map_err(Failure::failed)?)
     }
 
     /// Images that models are judged by.
@@ -170,10 +173,8 @@ impl Reference {
         Ok(())
     }
 
-    fn accuracy(&self, model: &Model) -> Result<f64, Failure> {
-        evaluate(model, &self.test)
-            .map(|found| found.accuracy)
-            .map_err(Failure::failed)
+    fn judge(&self, model: &Model) -> Result<Evaluation, Failure> {
+        evaluate(model, &self.test).map_err(Failure::failed)
     }
 }
 
@@ -208,6 +209,7 @@ mod tests {
             rounds: 1,
             vanish: false,
             seed: 1,
+            report: None,
         };
         let federation = Federation::found(&args, folder.path()).unwrap();
         let sum = masked_sum(&federation, folder.path(), &[Slot(0), Slot(2)]);

@@ -13,6 +13,7 @@ mod check;
 mod coordinator;
 mod data;
 mod federation;
+mod history;
 pub mod member;
 mod members;
 mod report;
@@ -22,7 +23,8 @@ pub mod script;
 use crate::args::demo::Demo;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::files;
-use crate::output::Output;
+use crate::output::{Output, warn};
+use crate::report::Place;
 use crate::runtime::{self, Signals};
 use check::Reference;
 use coordinator::Coordinator;
@@ -64,6 +66,7 @@ fn remove(folder: TempDir) {
 }
 
 async fn demonstrate(args: &Demo, folder: &Path, output: Output) -> Outcome {
+    let place = place(args, output)?;
     let federation = Federation::found(args, folder)?;
     let script = match args.vanish {
         true => Script::new(args.members, args.rounds, federation.parameters.d),
@@ -83,7 +86,27 @@ async fn demonstrate(args: &Demo, folder: &Path, output: Output) -> Outcome {
     }
     coordinator.end().await;
     members.end().await;
-    let report = Report::new(rounds, &reference)?;
+    let mut report = Report::new(rounds, &reference)?;
+    if let Some(place) = place {
+        let history = history::of(&federation, &report);
+        report.written(tokio::task::block_in_place(|| place.write(&history))?);
+    }
     screen.summary(&report);
     report.outcome(args.rounds)
 }
+
+/// Where the report goes. A folder that nobody named is no reason to stop.
+fn place(args: &Demo, output: Output) -> Result<Option<Place>, Failure> {
+    match (&args.report, output) {
+        (Some(folder), _) => Place::new(folder).map(Some),
+        (None, Output::Json) => Ok(None),
+        (None, Output::Text) => Ok(Place::new(Path::new(REPORT))
+            .inspect_err(|failure| {
+                warn(&format_args!("no report: {}", failure.message()));
+            })
+            .ok()),
+    }
+}
+
+/// Folder of the report unless another is named.
+const REPORT: &str = "veilsum-demo-report";

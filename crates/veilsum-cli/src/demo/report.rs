@@ -7,10 +7,13 @@ use super::script::{Point, Script};
 use crate::exit::{Failure, Kind, Outcome};
 use crate::output::{self, Output};
 use crate::progress::Progress;
+use crate::report::Written;
 use crate::table::{bytes, grouped};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use veilsum_learn::Evaluation;
 use veilsum_proto::parameters::Parameters;
 
 /// Prints as things happen; with JSON only the report at the end.
@@ -26,6 +29,10 @@ pub struct Report {
     accuracy_secure: f64,
     accuracy_plain: f64,
     accuracy_pooled: f64,
+    /// Where the page is, if there is one.
+    report: Option<PathBuf>,
+    #[serde(skip)]
+    pooled: Evaluation,
     #[serde(skip)]
     test_images: usize,
 }
@@ -69,13 +76,44 @@ impl Screen {
 impl Report {
     /// Sums the run up.
     pub fn new(rounds: Vec<Judged>, reference: &Reference) -> Result<Self, Failure> {
+        let pooled = tokio::task::block_in_place(|| reference.pooled())?;
         Ok(Self {
             rounds,
-            accuracy_secure: reference.accuracy_secure()?,
-            accuracy_plain: reference.accuracy_plain()?,
-            accuracy_pooled: tokio::task::block_in_place(|| reference.accuracy_pooled())?,
+            accuracy_secure: reference.secure()?.accuracy,
+            accuracy_plain: reference.plain()?.accuracy,
+            accuracy_pooled: pooled.accuracy,
+            report: None,
+            pooled,
             test_images: reference.test_images(),
         })
+    }
+
+    /// Its rounds.
+    pub fn rounds(&self) -> &[Judged] {
+        &self.rounds
+    }
+
+    /// The model of pooled data, judged.
+    pub fn pooled(&self) -> Evaluation {
+        self.pooled
+    }
+
+    /// Says where the report for people is.
+    pub fn written(&mut self, files: Written) {
+        self.report = Some(files.html);
+    }
+
+    /// Whether all sums are the plain sums, in a sentence.
+    pub fn verdict(&self) -> String {
+        let total = self.rounds.len();
+        match self.rounds.iter().filter(|round| round.exact).count() {
+            exact if exact == total => format!(
+                "All {total} masked sums equal the plain sums of their survivors, to the last integer."
+            ),
+            exact => {
+                format!("{exact} of {total} masked sums equal the plain sums of their survivors.")
+            }
+        }
     }
 
     /// A run is good if every round that was asked for is exact.
@@ -211,8 +249,6 @@ fn note(Vanished { member, phase }: &Vanished) -> String {
 }
 
 fn summary(report: &Report) -> String {
-    let total = report.rounds.len();
-    let exact = report.rounds.iter().filter(|round| round.exact).count();
     let vanished: Vec<&Vanished> = report
         .rounds
         .iter()
@@ -221,16 +257,7 @@ fn summary(report: &Report) -> String {
     let points: BTreeSet<_> = vanished.iter().map(|vanished| vanished.phase).collect();
     let points: Vec<&str> = points.into_iter().map(|point| point.name()).collect();
     let mut text = String::new();
-    let _ = match exact == total {
-        true => writeln!(
-            text,
-            "\nAll {total} masked sums equal the plain sums of their survivors, to the last integer."
-        ),
-        false => writeln!(
-            text,
-            "\n{exact} of {total} masked sums equal the plain sums of their survivors."
-        ),
-    };
+    let _ = writeln!(text, "\n{}", report.verdict());
     if !vanished.is_empty() {
         let _ = writeln!(
             text,
@@ -254,6 +281,13 @@ fn summary(report: &Report) -> String {
          \x20 pooled data      {:.4}   all data in one place, which nobody here had to give away",
         report.test_images, report.accuracy_secure, report.accuracy_plain, report.accuracy_pooled
     );
+    if let Some(page) = &report.report {
+        let _ = write!(
+            text,
+            "\n\nReport with figures: {}, and report.png beside it",
+            page.display()
+        );
+    }
     text
 }
 

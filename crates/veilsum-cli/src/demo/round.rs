@@ -6,6 +6,7 @@ use super::members::Members;
 use super::script::Point;
 use crate::exit::Failure;
 use serde::Serialize;
+use veilsum_learn::Evaluation;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 
 /// A round as it is reported.
@@ -34,6 +35,15 @@ pub struct Judged {
     /// Integers compared.
     #[serde(skip)]
     pub integers: usize,
+    /// SHA-256 of the sum, in hex.
+    #[serde(skip)]
+    pub digest: Option<String>,
+    /// The model after the round.
+    #[serde(skip)]
+    pub secure: Evaluation,
+    /// The model of plain averages after the round.
+    #[serde(skip)]
+    pub plain: Evaluation,
     /// Why there is no sum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort: Option<String>,
@@ -70,10 +80,13 @@ pub async fn judge(
         survivor_ids: Vec::new(),
         vanished: vanished.collect(),
         exact: false,
-        accuracy: reference.accuracy_secure()?,
+        accuracy: reference.secure()?.accuracy,
         upload_bytes: 0,
         wall_s: 0.0,
         integers: 0,
+        digest: None,
+        secure: reference.secure()?,
+        plain: reference.plain()?,
         abort: None,
     };
     match ended {
@@ -83,11 +96,15 @@ pub async fn judge(
             let Checked {
                 exact,
                 integers,
-                accuracy,
+                secure,
+                plain,
             } = tokio::task::block_in_place(|| reference.check(&sum))?;
             judged.survivors = sum.survivor_ids.len();
             judged.survivor_ids = sum.survivor_ids;
-            (judged.exact, judged.integers, judged.accuracy) = (exact, integers, accuracy);
+            judged.digest = Some(sum.sum_sha256);
+            (judged.exact, judged.integers) = (exact, integers);
+            (judged.secure, judged.plain) = (secure, plain);
+            judged.accuracy = secure.accuracy;
             (judged.upload_bytes, judged.wall_s) = (sum.upload_bytes, sum.wall_s);
         }
     }

@@ -61,6 +61,41 @@ fn output_for_people_tells_of_every_round() {
 }
 
 #[test]
+fn report_is_written_where_it_is_wanted_and_over_no_foreign_file() {
+    let folder = Folder::new();
+    let report = folder.json("demo --members 3 --rounds 2 --report seen");
+    assert_eq!(report["report"], "seen/report.html");
+    let page = folder.read("seen/report.html");
+    assert!(page.contains("All 2 masked sums equal"), "{page}");
+    assert_eq!(
+        &std::fs::read(folder.path("seen/report.png")).unwrap()[..4],
+        b"\x89PNG"
+    );
+
+    folder.write("seen/report.html", "mine");
+    let refused = folder.run("demo --members 3 --rounds 1 --report seen");
+    assert_eq!(refused.code, 5, "{}", refused.err);
+    assert!(
+        refused.err.contains("no report of Veilsum"),
+        "{}",
+        refused.err
+    );
+    assert_eq!(folder.read("seen/report.html"), "mine");
+}
+
+#[test]
+fn report_that_nobody_asked_for_does_not_stop_a_demo() {
+    let folder = Folder::new();
+    let out = folder.ok("demo --members 3 --rounds 1");
+    assert!(out.contains("veilsum-demo-report/report.html"), "{out}");
+    folder.write("veilsum-demo-report/report.png", "mine");
+    let ran = folder.run("demo --members 3 --rounds 1");
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.err.contains("warning: no report: "), "{}", ran.err);
+    assert_eq!(folder.read("veilsum-demo-report/report.png"), "mine");
+}
+
+#[test]
 fn interrupted_demo_leaves_neither_processes_nor_files() {
     let folder = Folder::new();
     let mut command = folder.command("demo --members 5 --rounds 1000");
