@@ -1,6 +1,6 @@
 //! What a round with drop-outs must come to, worked out from the script alone: no message, no key, no machine.
 
-use crate::setup::{BITS, Setup};
+use crate::setup::Setup;
 use std::collections::BTreeSet;
 use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
@@ -79,7 +79,7 @@ impl Case {
         let inputs = Formula {
             seed: self.setup.seed,
             coordinates: usize::try_from(self.setup.coordinates).unwrap(),
-            bits: BITS,
+            bits: self.setup.bits,
         };
         let options = RunOptions {
             script: script.clone(),

@@ -2,7 +2,7 @@
 
 use crate::forger::Forger;
 use crate::noise::{Parts, Seeds};
-use crate::setup::{BITS, Setup};
+use crate::setup::Setup;
 use crate::tap::Tap;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -124,7 +124,7 @@ impl Play {
             inputs: Formula {
                 seed: setup.seed,
                 coordinates: usize::try_from(setup.coordinates).unwrap(),
-                bits: BITS,
+                bits: setup.bits,
             },
             federation,
             context,

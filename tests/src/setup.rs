@@ -4,7 +4,7 @@ use veilsum_proto::parameters::{Amount, ElectorateChoice, GraphChoice};
 use veilsum_proto::task::{NoiseSpec, TaskSpec};
 use veilsum_sim::Federation;
 
-/// A federation and its task; coordinates are 16-bit integers.
+/// A federation and its task; coordinates are integers.
 #[derive(Clone, Debug)]
 pub struct Setup {
     /// Slots of the roster.
@@ -25,6 +25,8 @@ pub struct Setup {
     pub attempts: u32,
     /// Coordinates of an update.
     pub coordinates: u64,
+    /// Bits of each.
+    pub bits: u8,
     /// Noise of the task.
     pub noise: Option<NoiseSpec>,
     /// Everything random follows from it.
@@ -44,6 +46,7 @@ impl Setup {
             floor: None,
             attempts: 3,
             coordinates: 24,
+            bits: 16,
             noise: None,
             seed: 1,
         }
@@ -64,7 +67,8 @@ impl Setup {
     /// What the task says.
     pub fn spec(&self) -> TaskSpec {
         let (corrupt, missing) = (Amount::Count(self.corrupt), Amount::Count(self.missing));
-        let mut spec = Federation::integer_task(self.coordinates, BITS, corrupt, missing).unwrap();
+        let mut spec =
+            Federation::integer_task(self.coordinates, self.bits, corrupt, missing).unwrap();
         spec.graph = self.graph;
         spec.electorate = self.electorate;
         spec.cohort = self.cohort;
@@ -74,6 +78,3 @@ impl Setup {
         spec
     }
 }
-
-/// Bits of a coordinate.
-pub(crate) const BITS: u8 = 16;

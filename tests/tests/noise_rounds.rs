@@ -12,7 +12,7 @@ use veilsum_proto::ids::Slot;
 use veilsum_proto::message::{Body, Reveal};
 use veilsum_proto::task::{NoiseLaw, NoiseSpec};
 use veilsum_sim::{Federation, Formula, Honest, Inputs as _, Report, RunOptions, Script, Vanish};
-use veilsum_tests::{Play, Setup, skellam};
+use veilsum_tests::{Case, Play, Setup, skellam};
 
 /// Seven members, one of which may be corrupt and two missing.
 fn setup(noise: NoiseSpec) -> Setup {
@@ -186,6 +186,50 @@ fn each_attempt_has_noise_of_its_own() {
     let second = play.players[&Slot(1)].seeds.as_ref().unwrap().chain(2);
     assert!(first.iter().all(|value| !second.contains(value)));
     play.assert_exact(0..7);
+}
+
+/// Who vanishes where does not matter: the sum is exact, or there is none and nobody is to blame.
+// spec: [finish.surplus] [confirm.noise]
+#[test]
+fn rounds_with_noise_end_as_the_script_says() {
+    let all = Case::new(setup(skellam("40")));
+    let slots = (0..7).map(Slot);
+    for (slot, vanish) in slots.zip(Vanish::ALL) {
+        all.check(&Script::of([(slot, vanish)]));
+    }
+    let ring = Setup::new(220, 5, 20).noised(skellam("40"));
+    for (setup, most, seeds) in [(setup(skellam("40")), 3, 0..6), (ring, 22, 4..6)] {
+        let case = Case::new(setup.clone());
+        assert!(case.context().has_chain());
+        for seed in seeds {
+            let early = most * seed / 5;
+            let script = Script::drawn(setup.members, early, seed % 3, seed.into());
+            case.check(&script);
+        }
+    }
+}
+
+/// `n`, `c` and `T` are those of the cohort.
+// spec: [graph.cohort] [noise.plan.level]
+#[test]
+fn drop_outs_of_a_cohort_are_counted_from_the_cohort() {
+    let setup = Setup {
+        cohort: Some(20),
+        ..Setup::new(40, 2, 4).noised(skellam("40"))
+    };
+    let mut play = Play::new(&setup, &[]);
+    assert_eq!(play.context.parameters.n, 20);
+    let taking_part = play.acting();
+    assert_eq!(taking_part.len(), 20);
+    play.silent.insert(Slot(taking_part[7]));
+    let survivors = taking_part.iter().filter(|slot| **slot != taking_part[7]);
+    play.assert_exact(survivors.copied());
+    let noise = finished(&play).noise().unwrap();
+    assert_eq!(
+        (noise.level.components(), &noise.unremoved[..]),
+        (1, &[][..])
+    );
+    assert!(noise.kept.excess().is_zero());
 }
 
 // --- the law, over many coordinates

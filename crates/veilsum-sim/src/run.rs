@@ -154,7 +154,7 @@ impl Federation {
                 _ => break outcome,
             }
         };
-        let mut report = run.report(attempt, outcome.as_ref().map_err(Clone::clone))?;
+        let mut report = run.report(attempt, outcome.as_deref().map_err(Clone::clone))?;
         report.wall_s = started.elapsed().as_secs_f64();
         Ok((report, outcome.ok()))
     }
@@ -445,7 +445,7 @@ impl<'a> Run<'a> {
     fn report(
         self,
         attempt: Attempt,
-        outcome: Result<&Box<Finished>, Abort>,
+        outcome: Result<&Finished, Abort>,
     ) -> Result<Report, RunError> {
         let slots = self.federation.roster.len();
         let (plan, parameters) = (self.task.plan(slots)?, self.task.parameters(slots)?);
@@ -476,7 +476,7 @@ impl<'a> Run<'a> {
             lane_bits: plan.lane_bits(),
             parameters,
             exact: sum.is_some() && sum == wanted,
-            noise: finished.and_then(|finished| noise_report(finished)),
+            noise: finished.and_then(noise_report),
             survivors,
             dropped: dropped.collect(),
             refusals: self
