@@ -4,8 +4,8 @@
 //! unmasked sum back. One direction, each step takes the last by value:
 //!
 //! ```text
-//! Tensors -> Update -> Clipped -> Quantized -> Contribution      member
-//!                     PackedSum -> IntegerSum -> Tensors          coordinator, and whoever gets the sum
+//! Tensors -> Update -> Clipped -> Quantized (+ noise) -> Contribution      member
+//!             PackedSum -> IntegerSum (- surplus noise) -> Tensors          coordinator, and whoever gets the sum
 //! ```
 //!
 //! All numbers come from a [`Plan`], which members and coordinator derive on their own from the task: the tensors

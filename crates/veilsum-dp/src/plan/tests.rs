@@ -318,3 +318,33 @@ fn secrets_do_not_show_their_content() {
     let text = format!("{:?} {:?}", secrets(1), ChainValue::new([0xab; 32]));
     assert!(!text.contains("ab, ab") && !text.contains("171") && !text.contains("176"));
 }
+
+// spec: [noise.reveal.subtract]
+#[test]
+fn surpluses_come_off_together_as_one_by_one() {
+    let plan = exact(skellam("300"), 6, 3, 1);
+    let level = plan.level(1).unwrap();
+    let surplus: Vec<Surplus> = (1..6)
+        .map(|slot| {
+            let secrets = secrets(slot);
+            let revealed = plan.reveal(&secrets, level).unwrap();
+            let end = plan.chain_end(&secrets);
+            plan.surplus(&revealed, &end, &context(slot), level)
+                .unwrap()
+        })
+        .collect();
+    for (slot, surplus) in (1..).zip(&surplus) {
+        assert_eq!(
+            (surplus.context(), surplus.level()),
+            (&context(slot), level)
+        );
+        assert!(plan.has_components_of_surplus(surplus));
+        assert!(!exact(skellam("300"), 6, 2, 1).has_components_of_surplus(surplus));
+    }
+    let (mut together, mut one_by_one) = (vec![0; 100], vec![0; 100]);
+    plan.remove(&surplus, 7, &mut together);
+    for surplus in &surplus {
+        plan.remove(std::slice::from_ref(surplus), 7, &mut one_by_one);
+    }
+    assert_eq!(together, one_by_one);
+}

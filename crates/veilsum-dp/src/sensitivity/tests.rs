@@ -80,6 +80,39 @@ fn replacing_doubles_and_weights_multiply() {
     );
 }
 
+/// The errors of the vector's floats count, however short the example.
+// spec: [noise.sensitivity.drift]
+#[test]
+fn an_example_in_a_long_vector_drifts_with_the_vector() {
+    let mut example = member(Clip::L2(number("1")), "1", 4, Rounding::Stochastic);
+    example.unit = Unit::Example;
+    let l2_squared = |example: &Encoded| Sensitivity::derive(example).unwrap().l2_squared().clone();
+    // (1 + 2)^2, and a margin.
+    assert_eq!(l2_squared(&example), number("9"));
+    let long = Rational::integer(1 << 32);
+    example.whole = Some(Clip::L2(long.clone()));
+    // (1 + 1 + 2)^2
+    assert_eq!(l2_squared(&example), number("16"));
+    example.whole = Some(Clip::Linf(long));
+    // (1 + 2 + 2)^2, which four coordinates that move by 4 could exceed
+    assert_eq!(l2_squared(&example), number("25"));
+    example.rounding = Rounding::Exact;
+    assert_eq!(l2_squared(&example), number("1"));
+}
+
+/// Half the extent of integers may be no integer; twice it is.
+// spec: [noise.sensitivity.derived]
+#[test]
+fn integers_that_are_replaced_move_by_their_extent() {
+    let mut bit = member(Clip::Linf(number("1/2")), "1", 3, Rounding::Exact);
+    bit.adjacency = Adjacency::Replace;
+    let found = Sensitivity::derive(&bit).unwrap();
+    assert_eq!(
+        (found.l1(), found.l2_squared()),
+        (&number("3"), &number("3"))
+    );
+}
+
 #[test]
 fn a_rotation_spreads_one_coordinate_over_all() {
     let mut vector = member(Clip::L1(number("9")), "1", 16, Rounding::Exact);
