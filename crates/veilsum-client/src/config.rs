@@ -30,12 +30,18 @@ pub struct MemberConfig {
     ///
     /// For demonstrations alone. `None` in every real member.
     pub rounding_seed: Option<[u8; 32]>,
+    /// Fixed seed of the noise; see [`noise_rng`](crate::noise_rng).
+    ///
+    /// # Security
+    ///
+    /// For demonstrations alone: noise that somebody can make again protects nothing. `None` in every real member.
+    pub noise_seed: Option<[u8; 32]>,
     /// Threads to mask with.
     pub threads: Threads,
 }
 
 impl MemberConfig {
-    /// A configuration with default limits and waits, all threads, and unpredictable rounding.
+    /// A configuration with default limits and waits, all threads, and unpredictable rounding and noise.
     pub fn new(
         coordinator: impl Into<String>,
         identity: Arc<Identity>,
@@ -50,6 +56,7 @@ impl MemberConfig {
             limits: Limits::default(),
             backoff: Backoff::default(),
             rounding_seed: None,
+            noise_seed: None,
             threads: Threads::All,
         }
     }

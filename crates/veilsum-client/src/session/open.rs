@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use rand_chacha::ChaCha20Rng;
 use veilsum_proto::ids::TaskDigest;
 use veilsum_proto::ledger::{Ledger as _, Reuse};
 use veilsum_proto::member::Member;
@@ -14,7 +15,7 @@ use super::Session;
 use super::round::{Local, Model, RoundKey, RoundState};
 use super::step::{blocking, system_rng};
 use super::workbench::{Job, LocalFailure, Prepared};
-use crate::{ClientError, FileLedger, MemberConfig, RoundInfo};
+use crate::{ClientError, FileLedger, MemberConfig, RoundInfo, noise_rng};
 
 impl Session {
     /// Judges an invitation. Only one that stands makes an earlier attempt give way, and it does so before anything is sent.
@@ -279,8 +280,13 @@ impl Session {
             }
             return self.refuse(refusal);
         }
-        let advertised = self.step(key, |member, ledger, now| {
-            let advert = member.advertise(ledger, now, &mut system_rng())?;
+        let mut noise_rng = self.noise_rng(key);
+        let advertised = self.step(key, move |member, ledger, now| {
+            let rng = &mut system_rng();
+            let advert = match &mut noise_rng {
+                Some(noise_rng) => member.advertise_with_noise_of(ledger, now, rng, noise_rng)?,
+                None => member.advertise(ledger, now, rng)?,
+            };
             Ok((advert, member.noise()))
         });
         let (advert, noise) = match advertised.await? {
@@ -295,6 +301,13 @@ impl Session {
         }
         self.make_contribution(key, noise);
         Ok(())
+    }
+
+    /// In demonstrations alone.
+    fn noise_rng(&self, (task, round): RoundKey) -> Option<ChaCha20Rng> {
+        let seed = self.config.noise_seed.as_ref()?;
+        let attempt = self.rounds.get(&(task, round))?.context.attempt;
+        Some(noise_rng(seed, &task, round, attempt))
     }
 }
 

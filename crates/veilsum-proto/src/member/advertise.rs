@@ -22,13 +22,20 @@ pub(super) struct Advertised {
 
 impl Advertised {
     // spec: [advertise.fresh]
-    pub(super) fn draw(me: &Me, rng: &mut dyn CryptoRng) -> Self {
+    pub(super) fn draw(
+        me: &Me,
+        rng: &mut dyn CryptoRng,
+        noise_rng: Option<&mut dyn CryptoRng>,
+    ) -> Self {
         let context = &me.context;
         let (task, round, attempt) = (context.task_digest, context.round, context.attempt);
         let seal_key = SealKey::random(rng);
         let root_seed = RootSeed::random(&task, round, attempt, me.slot, rng);
         let self_seed = SelfSeed::random(rng);
-        let noise = OwnNoise::draw(me, rng);
+        let noise = match noise_rng {
+            Some(own) => OwnNoise::draw(me, own),
+            None => OwnNoise::draw(me, rng),
+        };
         let advert = Advert {
             task,
             roster: context.roster.digest(),

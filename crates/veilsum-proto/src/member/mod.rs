@@ -25,6 +25,7 @@ pub(crate) mod tests;
 mod upload;
 
 pub use floors::{Floors, PrivacyFloors, UnlistedTasks};
+pub use noise::noise_secrets;
 
 use crate::identity::Identity;
 use crate::ids::{Slot, UpdateDigest};
@@ -213,6 +214,36 @@ impl Member {
         now: Now,
         rng: &mut dyn CryptoRng,
     ) -> Result<Message, Refusal> {
+        self.advertise_drawn(ledger, now, rng, None)
+    }
+
+    /// As [`Member::advertise`], with the noise drawn from a generator of its own ([`noise_secrets`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Member::advertise`].
+    ///
+    /// # Security
+    ///
+    /// For demonstrations that hold a sum against the plain one. Whoever can run the generator takes the noise off: real members call
+    /// [`Member::advertise`].
+    pub fn advertise_with_noise_of(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        noise_rng: &mut dyn CryptoRng,
+    ) -> Result<Message, Refusal> {
+        self.advertise_drawn(ledger, now, rng, Some(noise_rng))
+    }
+
+    fn advertise_drawn(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        noise_rng: Option<&mut dyn CryptoRng>,
+    ) -> Result<Message, Refusal> {
         let Phase::Invited = self.phase else {
             return Err(Refusal::WrongPhase {
                 got: "advertise",
@@ -233,7 +264,7 @@ impl Member {
             .total()
             .min(self.me.floors.longest_attempt);
         self.deadline = Some(now.saturating_add(longest));
-        let advertised = advertise::Advertised::draw(&self.me, rng);
+        let advertised = advertise::Advertised::draw(&self.me, rng, noise_rng);
         let message = Message::new(advertised.advert().clone());
         self.phase = Phase::Advertised(Box::new(advertised));
         Ok(message)

@@ -1,6 +1,6 @@
 //! What a member holds of its own noise: secrets until the contribution is made, then the chain, then nothing.
 
-use crate::ids::Hash;
+use crate::ids::{Hash, Slot};
 use crate::member::Me;
 use crate::message::RevealedSeed;
 use crate::refusal::Refusal;
@@ -26,10 +26,7 @@ impl OwnNoise {
         if me.context.noise.is_none() {
             return Self::None;
         }
-        let base = BaseSeed::new(*fresh(rng));
-        let first = ChainValue::new(*fresh(rng));
-        let context = me.context.noise_context(me.slot);
-        Self::Drawn(NoiseSecrets::new(context, base, first))
+        Self::Drawn(noise_secrets(&me.context, me.slot, rng))
     }
 
     /// For the advert.
@@ -73,6 +70,17 @@ impl OwnNoise {
         let value = noise.plan().reveal_once(chain, level)?;
         Some(RevealedSeed(*value.expose()))
     }
+}
+
+/// The noise secrets of `slot` in this attempt, the next that the generator gives.
+///
+/// # Security
+///
+/// For [`Member`](super::Member), and for whoever holds the generator of a member and checks a sum that has its noise in it.
+pub fn noise_secrets(context: &RoundContext, slot: Slot, rng: &mut dyn CryptoRng) -> NoiseSecrets {
+    let base = BaseSeed::new(*fresh(rng));
+    let first = ChainValue::new(*fresh(rng));
+    NoiseSecrets::new(context.noise_context(slot), base, first)
 }
 
 /// The contribution must carry this member's noise in this attempt, and in a task without noise none.
