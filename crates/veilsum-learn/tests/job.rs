@@ -150,7 +150,7 @@ fn numbers_out_of_range_and_tables_that_do_not_go_together_are_named() {
         (
             JobSpec {
                 encoding: EncodingSpec {
-                    bits: 3,
+                    bits: Some(3),
                     ..base().encoding
                 },
                 ..base()

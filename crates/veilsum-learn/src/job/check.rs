@@ -248,7 +248,13 @@ fn evaluation(spec: &JobSpec) -> Result<(), JobError> {
 
 fn encoding(spec: &JobSpec) -> Result<(), JobError> {
     let found = spec.encoding;
-    range("encoding.bits", found.bits.into(), 4, 16, "4 to 16")?;
+    range(
+        "encoding.bits",
+        found.bits.unwrap_or(16).into(),
+        4,
+        16,
+        "4 to 16",
+    )?;
     let wanted = "a share above 0, at most 1";
     number("encoding.subset", found.subset, wanted, |share| {
         share > 0.0 && share <= 1.0

@@ -29,6 +29,8 @@ pub struct TaskParts {
     pub dropout: Amount,
     /// What the noise must give; none without privacy.
     pub privacy: Option<PrivacyParts>,
+    /// Whether whoever calibrates the noise may take fewer bits than the encoding has.
+    pub bits_are_free: bool,
 }
 
 /// What the noise of a task must give: the noise itself is calibrated by whoever knows the roster.
@@ -69,6 +71,7 @@ impl Job {
             corrupt: spec.federation.corrupt,
             dropout: spec.federation.dropout,
             privacy: self.privacy(),
+            bits_are_free: spec.encoding.bits.is_none(),
         })
     }
 
@@ -99,6 +102,7 @@ impl Job {
             corrupt: spec.federation.corrupt,
             dropout: spec.federation.dropout,
             privacy: None,
+            bits_are_free: false,
         }))
     }
 
@@ -144,7 +148,7 @@ impl Job {
             }
             _ => Clip::L2(spec.encoding.clip.unwrap_or(crate::digits::CLIP_L2)),
         };
-        let mut encoding = FloatEncoding::new(clip, spec.encoding.bits);
+        let mut encoding = FloatEncoding::new(clip, spec.encoding.bits.unwrap_or(16));
         if spec.encoding.rotation.unwrap_or(!laplace) {
             encoding = encoding.rotated();
         }

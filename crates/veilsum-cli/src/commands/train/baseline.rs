@@ -20,7 +20,9 @@ impl Bench {
     pub(super) fn new(job: &Job) -> Result<Self, Failure> {
         let members = (0..job.spec().members).map(|member| MemberHalf::new(job, member));
         Ok(Self {
-            members: members.collect::<Result<_, _>>().map_err(|error| failure(&error))?,
+            members: members
+                .collect::<Result<_, _>>()
+                .map_err(|error| failure(&error))?,
             job: job.clone(),
         })
     }
@@ -34,7 +36,11 @@ impl Bench {
     /// On which examples.
     pub(super) fn judged_on(&self) -> Result<&'static str, Failure> {
         let test = self.job.test().map_err(|error| failure(&error))?;
-        Ok(if test.is_some() { "the test set" } else { "held-out examples" })
+        Ok(if test.is_some() {
+            "the test set"
+        } else {
+            "held-out examples"
+        })
     }
 
     /// FedAvg in the clear, in each round over those that survived it.

@@ -164,7 +164,11 @@ impl fmt::Display for Summary {
             writeln!(
                 f,
                 "every sum {} the plain sum of the survivors{}",
-                if self.exact { "equals" } else { "DOES NOT EQUAL" },
+                if self.exact {
+                    "equals"
+                } else {
+                    "DOES NOT EQUAL"
+                },
                 match self.privacy {
                     Some(_) => " and of the noise that stays",
                     None => "",

@@ -45,7 +45,9 @@ pub fn run(args: &Train, output: Output) -> Outcome {
     output.show(&summary);
     match summary.exact {
         true => Ok(()),
-        false => Err(Failure::failed("a sum is not the plain sum of its survivors")),
+        false => Err(Failure::failed(
+            "a sum is not the plain sum of its survivors",
+        )),
     }
 }
 

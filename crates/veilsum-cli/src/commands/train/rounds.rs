@@ -50,7 +50,9 @@ impl Rounds {
             .map_err(|error| super::setup::failure(&error))?;
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).map_err(|error| {
-            Failure::failed(format_args!("no randomness of the operating system: {error}"))
+            Failure::failed(format_args!(
+                "no randomness of the operating system: {error}"
+            ))
         })?;
         Ok(Self {
             federation: Federation::new(members, job.seed().0).map_err(|error| setup(&error))?,

@@ -32,18 +32,20 @@ fn spec(path: &Path) -> Result<JobSpec, Failure> {
 pub(crate) fn failure(error: &JobError) -> Failure {
     match error {
         JobError::Toml { .. } | JobError::Key { .. } | JobError::Setting(_) => {
-            Failure::usage(error).hint("veilsum train --print-example prints a file with every key explained")
+            Failure::usage(error)
+                .hint("veilsum train --print-example prints a file with every key explained")
         }
-        JobError::Csv { .. } => {
-            Failure::usage(error).hint("a line for each example, a head that names the columns, the label as 0, 1 and so on")
-        }
+        JobError::Csv { .. } => Failure::usage(error).hint(
+            "a line for each example, a head that names the columns, the label as 0, 1 and so on",
+        ),
         JobError::Io { path, fault } => Failure::io(path, fault),
         JobError::File(error) => crate::commands::task::tensor_file(error),
-        JobError::OtherJob => {
-            Failure::refused(error).hint("take the configuration that the training began with, or another --out to start afresh")
+        JobError::OtherJob => Failure::refused(error).hint(
+            "take the configuration that the training began with, or another --out to start afresh",
+        ),
+        JobError::Checkpoint(error) => {
+            Failure::new(Kind::Io, error).hint("take another --out to start afresh")
         }
-        JobError::Checkpoint(error) => Failure::new(Kind::Io, error)
-            .hint("take another --out to start afresh"),
         JobError::Examples(_) | JobError::Member { .. } => Failure::usage(error),
         _ => Failure::failed(error),
     }

@@ -34,7 +34,9 @@ impl Store {
         for path in [&self.checkpoint, &self.history()] {
             if path.exists() {
                 let text = format!("{} holds a training already", path.display());
-                return Err(Failure::refused(text).hint("go on with --resume, or take another --out"));
+                return Err(
+                    Failure::refused(text).hint("go on with --resume, or take another --out")
+                );
             }
         }
         Ok(())
@@ -78,9 +80,8 @@ impl Store {
         job: &Job,
         members: &mut [MemberHalf],
     ) -> Result<CoordinatorHalf, Failure> {
-        let checkpoint = Checkpoint::read(&self.checkpoint).map_err(|error| {
-            failure(&error.into())
-        })?;
+        let checkpoint =
+            Checkpoint::read(&self.checkpoint).map_err(|error| failure(&error.into()))?;
         let coordinator =
             CoordinatorHalf::resume(job, checkpoint).map_err(|error| failure(&error))?;
         if members.iter().all(|member| member.memory().is_empty()) {
@@ -90,7 +91,8 @@ impl Store {
         let bytes = fs::read(&path).map_err(|error| Failure::io(&path, &error))?;
         let mut rest = bytes.as_slice();
         for member in members {
-            let memory = sized(&mut rest).ok_or_else(|| failure(&JobError::Memory).in_file(&path))?;
+            let memory =
+                sized(&mut rest).ok_or_else(|| failure(&JobError::Memory).in_file(&path))?;
             member
                 .resume(memory)
                 .map_err(|error| failure(&error).in_file(&path))?;
@@ -116,8 +118,12 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Failure::io(&path, &error)),
         };
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        let lines: Vec<RoundLine> = lines.filter(|line: &RoundLine| line.round <= round).collect();
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        let lines: Vec<RoundLine> = lines
+            .filter(|line: &RoundLine| line.round <= round)
+            .collect();
         let kept: Result<Vec<String>, _> = lines.iter().map(serde_json::to_string).collect();
         let mut kept = kept.map_err(Failure::failed)?.join("\n");
         if !kept.is_empty() {

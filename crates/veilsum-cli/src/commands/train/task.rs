@@ -3,7 +3,7 @@
 use crate::exit::Failure;
 use crate::files;
 use veilsum_dp::{Cohort, Family, Law, NoiseBound, Target, calibrate};
-use veilsum_encode::Plan;
+use veilsum_encode::{Encoding, FloatEncoding, Plan};
 use veilsum_learn::job::{Amount, PrivacyParts, TaskParts};
 use veilsum_proto::parameters::{self, Decimal, ElectorateChoice, GraphChoice};
 use veilsum_proto::roster::Name;
@@ -26,7 +26,8 @@ pub(crate) fn task(parts: TaskParts, members: u32) -> Result<Task, Failure> {
         noise: None,
     };
     let spec = match parts.privacy {
-        Some(privacy) => noised(spec, &privacy, members)?,
+        Some(privacy) if parts.bits_are_free => fewest_bits(&spec, &privacy, members)?,
+        Some(privacy) => noised(&spec, &privacy, members)?.spec,
         None => spec,
     };
     let task = Task::new(spec).map_err(|error| files::task(&error))?;
@@ -35,30 +36,85 @@ pub(crate) fn task(parts: TaskParts, members: u32) -> Result<Task, Failure> {
     Ok(task)
 }
 
+/// A task with noise, and what the noise of a sum is worth.
+struct Noised {
+    spec: TaskSpec,
+    /// Variance of noise and rounding of a sum, in the units of the values.
+    variance: f64,
+}
+
+/// The fewest bits with which the noise is hardly more than with the best choice: a coarser grid costs rounding, a finer one nothing but
+/// bytes and draws.
+// spec: [job.bits]
+fn fewest_bits(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<TaskSpec, Failure> {
+    let Encoding::Float(float) = spec.encoding else {
+        return Ok(noised(spec, privacy, members)?.spec);
+    };
+    let (mut found, mut refusal) = (Vec::new(), None);
+    for precision_bits in (FEWEST_BITS..=float.precision_bits).rev() {
+        let encoding = Encoding::Float(FloatEncoding {
+            precision_bits,
+            ..float
+        });
+        let spec = TaskSpec {
+            encoding,
+            ..spec.clone()
+        };
+        match noised(&spec, privacy, members) {
+            Ok(noised) => found.push(noised),
+            Err(refused) => refusal = Some(refused),
+        }
+    }
+    let least = found
+        .iter()
+        .map(|noised| noised.variance)
+        .fold(f64::INFINITY, f64::min);
+    let fewest = found
+        .into_iter()
+        .rfind(|noised| noised.variance <= least * EXCESS);
+    match (fewest, refusal) {
+        (Some(noised), _) => Ok(noised.spec),
+        (None, Some(refusal)) => Err(refusal),
+        (None, None) => Err(Failure::failed("no number of bits to choose from")),
+    }
+}
+
 /// The same with the least noise that gives the guarantee.
 // spec: [job.noise]
-fn noised(spec: TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<TaskSpec, Failure> {
-    let refused = |error: &dyn std::fmt::Display| {
-        Failure::refused(error).hint("a larger epsilon or delta, fewer rounds, or more members need less noise")
-    };
+fn noised(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<Noised, Failure> {
     let plan = Plan::derive(&spec.manifest, &spec.encoding, 1, NoiseBound::NONE)
         .map_err(Failure::refused)?;
     let sensitivity = plan
         .sensitivity(privacy.unit, privacy.adjacency, privacy.example_clip)
         .map_err(Failure::refused)?;
-    let cohort = cohort(&spec, privacy, members)?;
+    let cohort = cohort(spec, privacy, members)?;
     let target = Target {
         epsilon: privacy.epsilon,
         delta: privacy.delta,
         rounds: privacy.rounds,
     };
-    let found = calibrate(privacy.family, &sensitivity, cohort, privacy.sharing, target)
-        .map_err(|error| refused(&error))?;
+    let found = calibrate(
+        privacy.family,
+        &sensitivity,
+        cohort,
+        privacy.sharing,
+        target,
+    )
+    .map_err(|error| {
+        Failure::refused(error).hint(
+            "fewer bits, a larger epsilon or delta, fewer rounds, or more members need less noise",
+        )
+    })?;
     let parameter = parameter(found.plan.target())
-        .ok_or_else(|| refused(&"the noise that is needed has no decimal"))?;
-    Ok(TaskSpec {
-        noise: Some(noise(privacy, parameter)?),
-        ..spec
+        .ok_or_else(|| Failure::refused("the noise that is needed has no decimal"))?;
+    let step = plan.step().map_or(1.0, |step| step.to_f64_up());
+    let steps = found.plan.target().variance().upper.to_f64_up() + f64::from(members) / 4.0;
+    Ok(Noised {
+        spec: TaskSpec {
+            noise: Some(noise(privacy, parameter)?),
+            ..spec.clone()
+        },
+        variance: steps * step * step,
     })
 }
 
@@ -99,7 +155,9 @@ fn parameter(law: &Law) -> Option<Decimal> {
         Law::Skellam { variance, .. } => variance,
         Law::DiscreteGaussian { parameter, .. } => parameter,
     };
-    (0..=PLACES).rev().find_map(|places| Decimal::at_least(value, places))
+    (0..=PLACES)
+        .rev()
+        .find_map(|places| Decimal::at_least(value, places))
 }
 
 fn amount(amount: Amount) -> Result<parameters::Amount, Failure> {
@@ -114,6 +172,12 @@ fn decimal(value: f64) -> Result<Decimal, Failure> {
     // `{}` of a float never has an exponent
     value.to_string().parse().map_err(Failure::usage)
 }
+
+/// Fewest bits of a job.
+const FEWEST_BITS: u8 = 4;
+
+/// Variance allowed beyond the least there is, so that deviations are within 2 %.
+const EXCESS: f64 = 1.04;
 
 /// Digits after the point of a noise parameter.
 const PLACES: u8 = 9;
