@@ -46,6 +46,8 @@ fn check(plan: &Plan, sum: &IntegerSum, limbs: &[u64]) {
     let weight = (plan.max_weight() > 1).then_some(sum.weight());
     let packed = packed(plan, lanes.chain(weight));
     assert!(packed == limbs, "what unpacks does not pack back");
+    let again = sum.pack(plan).expect("a sum within its lanes");
+    assert!(again.blocks().limbs() == limbs && again.contributors() == sum.contributors());
     let seed = [3; 32];
     sum.mean(plan, &seed).expect("the same plan");
     sum.sum(plan, &seed).expect("the same plan");
