@@ -234,7 +234,7 @@ fn round_with(traps: &[(u32, Trap)], survivors: &[u32], unremoved: &[u32], fract
 
 // F = (n - T) / (n - T - c) = 5 / 4; with D missing each survivor keeps F / (n - D) of the target.
 
-// spec: [service.publish.noise] [upload.noise] [event.charged]
+// spec: [service.publish.noise] [upload.noise] [event.charged] [result.privacy]
 #[test]
 fn with_everybody_there_the_sum_carries_the_planned_noise() {
     round_with(&[], &[0, 1, 2, 3, 4, 5, 6, 7], &[], 1.25);

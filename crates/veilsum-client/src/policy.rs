@@ -363,6 +363,7 @@ pub(crate) fn is_of_task(refusal: &Refusal) -> bool {
     match refusal {
         Refusal::Policy { what, .. } => *what != ROUNDS,
         // what is spent stays spent
+        // spec: [member.over-budget]
         Refusal::OverBudget { .. } => true,
         _ => false,
     }
@@ -541,7 +542,8 @@ required = false
 # unit = "example"
 
 # Most that one round, all rounds of one task, and all tasks together may cost, as epsilon. A round that would cost more is
-# refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came.
+# refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came;
+# rounds that protect examples and rounds that protect members are counted apart.
 # epsilon_per_round = 1.0
 # epsilon_per_task = 4.0
 # epsilon_total = 8.0

@@ -26,6 +26,7 @@ pub(super) struct Line {
     /// SHA-256 of the line before, its line end included.
     pub(super) previous: Hash,
     /// What is about to be done.
+    // spec: [ledger.charged]
     pub(super) entry: Entry,
 }
 

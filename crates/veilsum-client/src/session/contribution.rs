@@ -7,6 +7,7 @@
 use std::sync::{Arc, Weak};
 
 use rand_core::CryptoRng;
+use tokio::sync::Semaphore;
 use veilsum_dp::MemberNoise;
 use veilsum_encode::{
     Contribution, EncodeError, Report, UpdateError, contribute, contribute_with_noise,
@@ -70,21 +71,18 @@ impl Session {
         let (encoder, outbox) = (self.encoder.clone(), self.outbox.clone());
         let seed = self.config.rounding_seed;
         self.tasks.spawn(async move {
-            let Ok(turn) = encoder.acquire_owned().await else {
+            let digest = prepared.digest;
+            let act = move || {
+                let made = make(&prepared, &context, noise.as_ref(), seed);
+                drop((prepared, noise));
+                made
+            };
+            let Some(outcome) = in_turn(encoder, &weak, act).await else {
                 return;
             };
-            if weak.strong_count() == 0 {
-                return;
-            }
-            let digest = prepared.digest;
-            let outcome = blocking(move || {
-                let made = make(&prepared, &context, noise.as_ref(), seed);
-                drop((prepared, noise, turn));
-                made
-            });
             let made = Made {
                 key,
-                outcome: outcome.await,
+                outcome,
                 wanted: weak,
                 digest,
             };
@@ -159,6 +157,25 @@ impl Session {
     }
 }
 
+/// Runs what is heavy when it is its turn, one at a time; not at all if nobody wants it any more.
+async fn in_turn<T: Send + 'static>(
+    encoder: Arc<Semaphore>,
+    wanted: &Weak<()>,
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Option<Result<T, ClientError>> {
+    let turn = encoder.acquire_owned().await.ok()?;
+    if wanted.strong_count() == 0 {
+        return None;
+    }
+    // the turn lasts as long as the thread works, also when nobody waits for it any more
+    let outcome = blocking(move || {
+        let made = act();
+        drop(turn);
+        made
+    });
+    Some(outcome.await)
+}
+
 fn is_of(made: &Weak<()>, wanted: &Arc<()>) -> bool {
     std::ptr::eq(made.as_ptr(), Arc::as_ptr(wanted))
 }
@@ -188,4 +205,47 @@ fn make(
         _ => contribute(update, plan, weight, &rotation, &mut *rng),
     };
     Ok(made?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    // spec: [site.one-contribution] [upload.prepare]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn contributions_are_made_one_at_a_time_and_not_for_attempts_that_are_over() {
+        let encoder = Arc::new(Semaphore::new(1));
+        let (at_work, most, runs) =
+            <(Arc<AtomicUsize>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let attempts = [(); 6].map(Arc::new);
+        let makers = attempts.iter().map(|attempt| {
+            let (encoder, wanted) = (encoder.clone(), Arc::downgrade(attempt));
+            let (at_work, most, runs) = (at_work.clone(), most.clone(), runs.clone());
+            tokio::spawn(async move {
+                let act = move || {
+                    most.fetch_max(at_work.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(30));
+                    at_work.fetch_sub(1, Ordering::SeqCst);
+                    runs.fetch_add(1, Ordering::SeqCst)
+                };
+                in_turn(encoder, &wanted, act).await
+            })
+        });
+        let makers = makers.collect::<Vec<_>>();
+        while runs.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // the attempts end: at most the one at work goes on
+        drop(attempts);
+        let mut made = 0;
+        for maker in makers {
+            made += usize::from(maker.await.unwrap().is_some());
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 1);
+        assert_eq!(made, runs.load(Ordering::SeqCst));
+        assert!(made < 6, "{made} were made");
+    }
 }

@@ -118,6 +118,7 @@ impl Session {
     }
 }
 
+// spec: [result.certified] [result.privacy]
 fn decode(
     context: &RoundContext,
     receipted: Receipted,

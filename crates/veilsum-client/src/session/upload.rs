@@ -77,6 +77,7 @@ impl Session {
                 running: None,
                 tries: 0,
             });
+            // spec: [event.charged]
             if let Some(privacy) = charged {
                 let context = round.context.clone();
                 self.watcher.tell(&Event::Charged {

@@ -53,7 +53,7 @@ fn check_result(ended: &Ended, round: u64, attempt: u32) {
     assert!(mean.iter().all(|mean| (mean - wanted).abs() < 1e-3));
 }
 
-// spec: [member.observer] [member.blocking] [result.fetch] [result.decode]
+// spec: [member.observer] [member.blocking] [result.fetch] [result.decode] [result.certified]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_members_get_the_exact_sum_and_tell_what_they_do() {
     let house = House::open(roster(1));
