@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod exit;
 mod files;
+mod models;
 mod output;
 mod progress;
 mod random;

@@ -7,6 +7,7 @@ use super::federation::{Places, RunFile};
 use super::script::{Point, Vanishing};
 use crate::args::demo::DemoMember;
 use crate::exit::{Failure, Outcome};
+use crate::models::ModelFolder;
 use crate::{files, output, runtime};
 use rustix::process::{Signal, getpid, kill_process};
 use std::ops::ControlFlow;
@@ -38,8 +39,11 @@ pub fn run(args: &DemoMember) -> Outcome {
     );
     config.rounding_seed = Some(rounding_seed(&places.rounding(args.slot))?);
     config.threads = Threads::One;
-    let ledger = FileLedger::open(places.ledger(args.slot)).map_err(Failure::failed)?;
-    let mut client = Client::new(config, ledger).map_err(Failure::failed)?;
+    let ledger = places.ledger(args.slot);
+    let models = ModelFolder::beside(&ledger);
+    let ledger = FileLedger::open(ledger).map_err(Failure::failed)?;
+    let client = Client::new(config, ledger).map_err(Failure::failed)?;
+    let mut client = client.with_models(models);
     let local = Local {
         trainer,
         last: Round(run.rounds),

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod demo;
+mod models;
 mod network;
 mod offline;
+mod stats;
 mod support;

@@ -495,6 +495,7 @@ const SERVE: [(&str, &[&str]); 6] = [
             "model",
             "vanished",
             "upload_bytes",
+            "download_bytes",
             "wall_s",
         ],
     ),
@@ -504,7 +505,11 @@ const SERVE: [(&str, &[&str]); 6] = [
     ),
 ];
 
-const JOIN: [(&str, &[&str]); 7] = [
+const JOIN: [(&str, &[&str]); 8] = [
+    (
+        "model",
+        &["task", "round", "by", "fetched_bytes", "bytes", "sha256"],
+    ),
     ("connected", &["address"]),
     ("phase", &["task", "round", "attempt", "phase"]),
     ("sending", &["task", "round", "attempt", "message"]),

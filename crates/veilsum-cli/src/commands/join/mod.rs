@@ -10,6 +10,7 @@ use crate::args::join::Join;
 use crate::config::member::MemberFile;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::files;
+use crate::models::ModelFolder;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use contribution::{Contribution, ResultFile};
@@ -49,8 +50,9 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     let folder = folder.transpose()?;
     let source = Source::of(args, folder.as_ref().map(TempDir::path))?;
     let result = ResultFile::of(args)?;
-    let (config, ledger) = member(args, path)?;
+    let (config, ledger, models) = member(args, path)?;
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
+    let client = client.with_models(models);
     runtime::start()?.block_on(join(args, client, source, result, printer))
 }
 
@@ -63,7 +65,7 @@ fn print_policy(authority: Option<&str>) -> Outcome {
     Ok(())
 }
 
-fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failure> {
+fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger, ModelFolder), Failure> {
     let file = MemberFile::read(path)?;
     let policy = policy(&file.policy)?;
     let roster = files::signed_roster(&file.roster, &policy.authority)?;
@@ -76,7 +78,8 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failur
     if file.one_thread {
         config.threads = Threads::One;
     }
-    let mut ledger = LedgerFiles::new(args.ledger.as_ref().unwrap_or(&file.ledger));
+    let path = args.ledger.as_ref().unwrap_or(&file.ledger);
+    let (mut ledger, models) = (LedgerFiles::new(path), ModelFolder::beside(path));
     if let Some(mark) = &file.second_mark {
         ledger = ledger.second_mark(mark);
     }
@@ -85,7 +88,8 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger), Failur
     } else {
         ledger.open()
     };
-    Ok((config, ledger.map_err(|error| ledger_error(&error))?))
+    let ledger = ledger.map_err(|error| ledger_error(&error))?;
+    Ok((config, ledger, models))
 }
 
 /// Refuses an address that no connection can be made to, before tries without end.

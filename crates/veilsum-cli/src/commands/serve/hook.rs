@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use veilsum_encode::{Encoding, Tensors};
 use veilsum_proto::ids::Round;
-use veilsum_server::{RoundAbort, RoundResult, TaskHook};
+use veilsum_server::{ModelDeltas, RoundAbort, RoundResult, TaskHook};
 
 /// Writes the results of one task. What cannot be written is told, counts when the command
 /// ends, and does not stop the rounds: members have the sum.
@@ -100,9 +100,11 @@ impl Publisher {
 
 impl TaskHook for Publisher {
     fn base_model(&mut self, _: Round) -> Option<Bytes> {
-        self.learner
-            .as_ref()
-            .map(|learner| Bytes::copy_from_slice(learner.bytes()))
+        self.learner.as_ref().map(Learner::bytes)
+    }
+
+    fn deltas(&self) -> Option<Arc<dyn ModelDeltas>> {
+        self.learner.as_ref().map(Learner::deltas)
     }
 
     fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
@@ -133,6 +135,7 @@ impl TaskHook for Publisher {
             model,
             vanished: Vanished::list(&result.vanished),
             upload_bytes: result.upload_bytes,
+            download_bytes: result.download_bytes,
             wall_s: result.wall.as_secs_f64(),
         });
         ControlFlow::Continue(())

@@ -1,5 +1,6 @@
 //! The model that moves along the mean updates of a task.
 
+use super::versions::Versions;
 use crate::commands::task::tensor_file;
 use crate::exit::Failure;
 use std::path::{Path, PathBuf};
@@ -10,8 +11,7 @@ use veilsum_proto::task::Task;
 /// The model of a task, kept in a file from round to round.
 #[derive(Debug)]
 pub(super) struct Learner {
-    model: Model,
-    bytes: Vec<u8>,
+    versions: Versions,
     step: ServerSgd,
     file: PathBuf,
 }
@@ -39,27 +39,24 @@ impl Learner {
                 .in_file(first)
                 .hint("write the task from the model: veilsum task new --from MODEL")
         })?;
+        let steps = results.join(format!("{}-steps", task.name()));
         Ok(Self {
-            bytes: encoded(&model)?,
-            model,
+            versions: Versions::open(model, steps)?,
             step: ServerSgd { step_size: step },
             file,
         })
     }
 
-    /// The bytes that members get.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// The model and the steps to it.
+    pub(super) fn versions(&self) -> &Versions {
+        &self.versions
     }
 
     /// Takes a step along the mean and writes the new model, which stands even if it cannot be written.
     pub(super) fn step(&mut self, mean: &Tensors) -> Result<&Path, Failure> {
-        self.model = self
-            .step
-            .apply(&self.model, mean)
-            .map_err(Failure::failed)?;
-        self.bytes = encoded(&self.model)?;
-        veilsum_learn::files::write_atomic(&self.file, &self.bytes)
+        let next = self.versions.newest(|model| self.step.apply(model, mean));
+        self.versions.push(next.map_err(Failure::failed)?)?;
+        veilsum_learn::files::write_atomic(&self.file, &self.versions.bytes())
             .map_err(|error| Failure::io(&self.file, &error))?;
         Ok(&self.file)
     }
@@ -75,8 +72,4 @@ fn first_model(path: &Path) -> Result<Model, Failure> {
             Model::new(0, tensors).map_err(|error| Failure::usage(error).in_file(path))
         }
     }
-}
-
-fn encoded(model: &Model) -> Result<Vec<u8>, Failure> {
-    model.to_bytes().map_err(Failure::failed)
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::roster::Name;
-use veilsum_server::Event;
+use veilsum_server::{DownloadBytes, Event};
 
 /// Prints events, and knows who is connected.
 pub(super) struct Printer {
@@ -42,6 +42,8 @@ pub(super) struct ResultLine<'a> {
     pub(super) model: Option<PathBuf>,
     pub(super) vanished: Vec<Vanished>,
     pub(super) upload_bytes: u64,
+    /// Bytes of the round's model that were sent to members, whole and as deltas.
+    pub(super) download_bytes: DownloadBytes,
     pub(super) wall_s: f64,
 }
 
@@ -187,6 +189,11 @@ impl fmt::Display for ResultLine<'_> {
             bytes(self.upload_bytes),
             self.wall_s
         )?;
+        let DownloadBytes { full, delta } = self.download_bytes;
+        if full > 0 || delta > 0 {
+            let (full, delta) = (bytes(full), bytes(delta));
+            write!(f, ", models sent: {full} whole and {delta} as deltas")?;
+        }
         if let Some(file) = &self.file {
             write!(f, ", written to {}", file.display())?;
         }

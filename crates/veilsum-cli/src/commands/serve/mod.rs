@@ -3,6 +3,7 @@
 mod hook;
 mod learner;
 mod lines;
+mod versions;
 
 use crate::args::serve::Serve;
 use crate::config::coordinator::{CoordinatorFile, TaskTable};
