@@ -56,6 +56,23 @@ fn the_sum_carries_just_the_noise_that_stays_whoever_is_missing() {
     }
 }
 
+/// Nobody may be missing: base noise alone, an end of a chain without components, nothing to reveal.
+// spec: [reveal.chain] [noise.plan.levels]
+#[test]
+fn with_no_drop_out_tolerated_there_is_nothing_to_remove() {
+    let mut play = Play::new(&Setup::new(5, 1, 0).noised(skellam("40")), &[]);
+    play.run_to(PhaseName::Reveal);
+    assert_eq!(reveal(&mut play, 0).chain_value, None);
+    play.silent.insert(Slot(4));
+    play.assert_exact(0..5);
+    let noise = finished(&play).noise().unwrap();
+    assert_eq!(
+        (noise.level.components(), &noise.unremoved[..]),
+        (0, &[][..])
+    );
+    assert!(noise.kept.excess().is_zero());
+}
+
 /// Above 16 drop-outs the levels are coarser, and the result says what that costs.
 // spec: [noise.kept.stated]
 #[test]

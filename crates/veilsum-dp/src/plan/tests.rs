@@ -269,6 +269,33 @@ fn revealed_values_lie_further_on_the_chain_the_more_members_vanished() {
     assert_eq!(one.next(&context(0), 2).expose(), two.expose());
 }
 
+// spec: [noise.reveal.one] [noise.reveal.subtract]
+#[test]
+fn what_stays_is_what_was_drawn_less_the_surplus() {
+    let plan = exact(skellam("20"), 8, 4, 1);
+    for dropped in 0..=4 {
+        let level = plan.level(dropped).unwrap();
+        let noise = plan.member_noise(&secrets(5));
+        let (mut kept, mut removed) = ([0; 64], [0; 64]);
+        plan.draw_kept(&noise, level, 7, &mut kept);
+        plan.draw(&noise, 7, &mut removed);
+        let by_reference = plan.reveal(&secrets(5), level);
+        let revealed = plan.reveal_once(secrets(5).into_chain(), level);
+        assert_eq!(
+            revealed.as_ref().map(ChainValue::expose),
+            by_reference.as_ref().map(ChainValue::expose)
+        );
+        if let Some(revealed) = revealed {
+            let end = plan.chain_end(&secrets(5));
+            let surplus = plan.surplus(&revealed, &end, &context(5), level);
+            plan.remove(&[surplus.unwrap()], 7, &mut removed);
+        }
+        assert_eq!(kept, removed, "{dropped}");
+    }
+    let chain = secrets(1).into_chain();
+    assert!(!format!("{chain:?}").contains("192"), "{chain:?}");
+}
+
 // spec: [noise.plan.bound] [noise.plan.distance]
 #[test]
 fn bound_and_distance_count_every_component() {

@@ -184,10 +184,14 @@ impl PrivacyFloors {
         if !state.must_charge(context.round, charge)? {
             return Ok(false);
         }
-        let of_task = state.spent_with(charge, self.delta);
-        check_budget("this task", of_task, self.epsilon_per_task)?;
-        let total = state.spent_total_with(charge, self.delta);
-        check_budget("all tasks together", total, self.epsilon_total)?;
+        if let Some(most) = self.epsilon_per_task {
+            let would_be = state.spent_with(charge, self.delta);
+            check_budget("this task", would_be, most)?;
+        }
+        if let Some(most) = self.epsilon_total {
+            let would_be = state.spent_total_with(charge, self.delta);
+            check_budget("all tasks together", would_be, most)?;
+        }
         Ok(true)
     }
 
@@ -223,16 +227,12 @@ pub(super) fn charge(context: &RoundContext) -> Option<Charge<'_>> {
     })
 }
 
-fn check_budget(
-    of: &'static str,
-    would_be: Option<Statement>,
-    most: Option<f64>,
-) -> Result<(), Refusal> {
-    match (would_be, most) {
-        (Some(would_be), Some(most)) if !is_within(&would_be, most) => {
+fn check_budget(of: &'static str, would_be: Option<Statement>, most: f64) -> Result<(), Refusal> {
+    match would_be {
+        Some(would_be) if !is_within(&would_be, most) => {
             Err(Refusal::OverBudget { of, would_be, most })
         }
-        _ => Ok(()),
+        Some(_) | None => Ok(()),
     }
 }
 
