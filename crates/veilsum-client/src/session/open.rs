@@ -238,12 +238,13 @@ impl Session {
         key: RoundKey,
         outcome: Result<Prepared, LocalFailure>,
     ) -> Result<(), ClientError> {
-        let Some(round) = self.rounds.get_mut(&key) else {
+        // of use alone to the round it was asked for: one that is over has no use for it, and one that was forgotten and opened
+        // again may start from another model
+        let asked = |round: &&mut RoundState| matches!(round.local, Local::Working);
+        let Some(round) = self.rounds.get_mut(&key).filter(asked) else {
             return Ok(());
         };
         match outcome {
-            // an update that came after the round's result is of no use
-            Ok(_) if matches!(round.local, Local::Gone) => Ok(()),
             Ok(prepared) => {
                 round.local = Local::Ready(Arc::new(prepared));
                 round.model = Model::None; // further attempts use the same update

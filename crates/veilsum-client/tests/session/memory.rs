@@ -91,6 +91,43 @@ async fn rounds_that_were_superseded_before_the_contributor_was_free_are_not_ask
     member.end().await.0.unwrap();
 }
 
+// spec: [site.one-update]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_asked_for_before_its_round_was_forgotten_does_not_go_into_the_same_round_opened_again()
+ {
+    let house = House::open(roster(1));
+    house.round(0, 0, Some(b"old model"));
+    let setup = Setup::new(&house, 1);
+    let held = setup.held.clone();
+    held.store(true, Ordering::Relaxed);
+    let member = setup.run();
+    until("the first ask", || asked(&member).len() == 1).await;
+    let opened = |wanted: u64| {
+        let events = member.events();
+        let opened = events.iter().filter(
+            |event| matches!(event, Event::Phase { round, phase: "open", .. } if round.0 == wanted),
+        );
+        opened.count()
+    };
+    house.round(1, 0, Some(b"other model"));
+    until("the later round", || opened(1) == 1).await;
+    house.round(0, 0, Some(b"new model"));
+    until("the round again", || opened(0) == 2).await;
+    held.store(false, Ordering::Relaxed);
+    until("an advert", || !house.sent_by_first("Advert").is_empty()).await;
+    let models = || {
+        let log = member.log.lock().unwrap();
+        let models = log.asked.iter().map(|info| info.model.clone().unwrap());
+        models.collect::<Vec<_>>()
+    };
+    until("the ask for the new model", || {
+        models().iter().any(|model| model[..] == *b"new model")
+    })
+    .await;
+    member.stop.stop();
+    member.end().await.0.unwrap();
+}
+
 // spec: [upload.prepare]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contribution_is_made_before_anything_is_asked_of_it() {
