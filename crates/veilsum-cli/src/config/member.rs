@@ -96,6 +96,7 @@ ledger = "member.ledger"
 
 # The ledger's mark is written here too. Choose a place that snapshots of this host do not reach: a restored old ledger is
 # then noticed.
+# Beside it, in member.ledger.models, lies the last model of each task: the next one may then come as a delta.
 # second_mark = "/srv/elsewhere/member.mark"
 
 # Mask with one thread instead of one for each processor.

@@ -142,6 +142,8 @@ async fn a_delta_from_the_kept_model_makes_the_rounds_model() {
     assert_eq!(reports(&ended), [(ModelBy::Delta, 9, 18)]);
     assert_eq!(ended.refusals(), []);
     assert_eq!(shelf.held().unwrap(), NEW);
+    let sent = house.inner.lock().blob_bytes;
+    assert!(sent >= 9 + 2 * 18, "others got it whole: {sent}");
     let told = ended.log.events.iter().find_map(|event| match event {
         Event::Model { sha256, .. } => Some(sha256.clone()),
         _ => None,

@@ -57,11 +57,14 @@ impl Versions {
         })
     }
 
-    /// Goes on to the next version. A step that cannot be written is told in the log and costs members of before a restart whole
-    /// models.
+    /// Goes on to the next version; the newest once more changes nothing. A step that cannot be written is told in the log and
+    /// costs members of before a restart whole models.
     pub(super) fn push(&self, next: Model) -> Result<(), Failure> {
         let newest = Blob::of(&next)?;
         let mut known = self.write();
+        if known.newest.digest == newest.digest {
+            return Ok(());
+        }
         let last = (known.newest.digest, known.history.newest().id());
         match known.history.push(next.clone()) {
             Ok(()) => known.earlier.push_back(last),
@@ -105,12 +108,7 @@ impl Versions {
             let folder = |error| Failure::io(&self.folder, &error);
             fs::create_dir_all(&self.folder).map_err(folder)?;
             let path = self.folder.join(format!("{}.{STEP}", step.end().version));
-            files::write(
-                &path,
-                &step.to_bytes(),
-                Readers::Everyone,
-                Existing::Replace,
-            )?;
+            files::write(&path, &step.to_bytes(), Readers::Owner, Existing::Replace)?;
         }
         let newest = self.newest(Model::version);
         let oldest = newest.saturating_sub(STEPS as u64);
@@ -264,6 +262,8 @@ mod tests {
         afresh.push(model(1)).unwrap();
         assert!(leads(&afresh, 0, 1));
         assert_eq!(steps_in(&steps).len(), 1, "what leads nowhere is removed");
+        afresh.push(model(1)).unwrap();
+        assert!(leads(&afresh, 0, 1), "nothing has changed");
         // a version that does not follow starts anew
         afresh.push(model(4)).unwrap();
         assert!(!leads(&afresh, 1, 4));
