@@ -86,6 +86,11 @@ pub fn unwritten(error: &io::Error) -> Failure {
     }
 }
 
+/// An epsilon with four digits, none of which promises more than the number.
+pub fn rounded_up(epsilon: f64) -> String {
+    format!("{:.4}", (epsilon * 1e4).ceil() / 1e4)
+}
+
 fn write_line(line: &str) {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {

@@ -285,6 +285,88 @@ fn policy_that_the_task_falls_short_of_keeps_the_member_out() {
     drop(others);
 }
 
+/// The task of the folder with noise that hides members.
+fn with_noise(folder: &Folder) {
+    let noise = "[noise]\nlaw = \"skellam\"\nparameter = 100000000\nunit = \"member\"\ndelta = 0.00001\n\n[[tensors]]";
+    let task = folder.read("task.toml").replacen("[[tensors]]", noise, 1);
+    folder.write("task.toml", &task);
+}
+
+#[test]
+fn noise_and_what_it_costs_are_in_the_lines_of_both_sides() {
+    let folder = Folder::new();
+    folder.configured(&THREE, 1);
+    with_noise(&folder);
+    let (serve, address) = folder.serve();
+    let members = THREE.map(|name| {
+        folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
+    });
+    let mut said = Vec::new();
+    for member in members {
+        let (code, lines, err) = member.end();
+        assert_eq!(code, 0, "{err}");
+        check_lines(&lines, &JOIN);
+        let of = |event: &str| {
+            lines
+                .iter()
+                .position(|line| line["event"] == event)
+                .unwrap()
+        };
+        assert!(of("charged") < of("uploading"), "{lines:?}");
+        let (charged, result) = (&lines[of("charged")], &lines[of("result")]);
+        assert_eq!(result["certified"], true);
+        for field in ["unit", "epsilon", "epsilon_total", "delta"] {
+            assert_eq!(charged[field], result["privacy"][field]);
+        }
+        said.push(result["privacy"].clone());
+    }
+    let (code, lines, err) = serve.end();
+    assert_eq!(code, 0, "{err}");
+    check_lines(&lines, &SERVE);
+    let result = lines.iter().find(|line| line["event"] == "result").unwrap();
+    let noise = &result["noise"];
+    let privacy = serde_json::json!({
+        "unit": "member", "epsilon": noise["epsilon"], "epsilon_total": noise["epsilon"], "delta": 1e-5,
+    });
+    assert!(noise["epsilon"].as_f64().unwrap() > 0.0);
+    assert_eq!(said, [privacy.clone(), privacy.clone(), privacy]);
+    // 3 / 2 of the target, for 1 corrupt member of 3
+    let variance = noise["variance"].as_f64().unwrap();
+    assert!((variance / 1.5e8 - 1.0).abs() < 1e-9, "{variance}");
+    assert!(noise["deviation"].as_f64().unwrap() > 0.0);
+    assert_eq!(noise["unremoved"], serde_json::json!([]));
+    let receipt: Value =
+        serde_json::from_str(&folder.read(result["receipt"].as_str().unwrap())).unwrap();
+    assert_eq!(receipt["noise"], *noise);
+}
+
+#[test]
+fn member_whose_budget_does_not_allow_a_round_ends_with_what_it_would_cost() {
+    let folder = Folder::new();
+    folder.configured(&THREE, 1);
+    with_noise(&folder);
+    let policy = folder
+        .read("policy.toml")
+        .replace("required = false", "required = true")
+        .replace("# epsilon_total = 8.0", "epsilon_total = 0.5");
+    folder.write("frugal.toml", &policy);
+    let member = folder
+        .read("member.toml")
+        .replace("policy.toml", "frugal.toml");
+    let (serve, address) = folder.serve();
+    let others = ["bob", "carol"].map(|name| {
+        folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
+    });
+    folder.write("member.toml", &member);
+    let mut join = folder.join("alice", &address, "--update alice.npy");
+    Ran::of(&join.output().unwrap()).assert_error(
+        3,
+        "would be spent on all tasks together with this round, this site's budget is epsilon 0.5",
+    );
+    stop(serve);
+    drop(others);
+}
+
 #[test]
 fn ledger_is_made_once_and_never_missing() {
     let folder = Folder::new();
@@ -489,6 +571,7 @@ const SERVE: [(&str, &[&str]); 6] = [
             "survivor_ids",
             "weight_sum",
             "sum_sha256",
+            "noise",
             "file",
             "receipt",
             "sum",
@@ -505,7 +588,7 @@ const SERVE: [(&str, &[&str]); 6] = [
     ),
 ];
 
-const JOIN: [(&str, &[&str]); 8] = [
+const JOIN: [(&str, &[&str]); 9] = [
     (
         "model",
         &["task", "round", "by", "fetched_bytes", "bytes", "sha256"],
@@ -523,8 +606,14 @@ const JOIN: [(&str, &[&str]); 8] = [
             "survivor_ids",
             "weight_sum",
             "sum_sha256",
+            "certified",
+            "privacy",
             "file",
         ],
+    ),
+    (
+        "charged",
+        &["task", "round", "unit", "epsilon", "epsilon_total", "delta"],
     ),
     ("abort", &["task", "round", "attempt", "reason", "phase"]),
     ("disconnected", &["reason"]),

@@ -1,12 +1,12 @@
 //! What a member prints: one line an event.
 
 use crate::exit::{Failure, Kind};
-use crate::output::Output;
+use crate::output::{Output, rounded_up};
 use crate::progress::Progress;
 use crate::table::bytes;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use veilsum_client::{ClippedNorm, Event, ModelBy};
+use veilsum_client::{ClippedNorm, Event, ModelBy, RoundPrivacy};
 
 /// Prints events. None of them holds a value of the update.
 pub(super) struct Printer {
@@ -142,6 +142,11 @@ impl fmt::Display for InWords<'_> {
                     None => Ok(()),
                 }
             }
+            Event::Charged {
+                task,
+                round,
+                privacy,
+            } => write!(f, "{task} round {round}: charged, {}", Cost(privacy)),
             // some texts begin with the word already
             Event::Refused { kind, text } => match text.split_once(": ") {
                 Some((word, _)) if word == kind => write!(f, "refused, {text}"),
@@ -156,6 +161,7 @@ impl fmt::Display for InWords<'_> {
                 survivor_ids,
                 weight_sum,
                 certified,
+                privacy,
                 file,
                 ..
             } => {
@@ -168,6 +174,9 @@ impl fmt::Display for InWords<'_> {
                     f.write_str(
                         ", without a certificate for this member: the coordinator's word alone",
                     )?;
+                }
+                if let Some(privacy) = privacy {
+                    write!(f, ", {}", Cost(privacy))?;
                 }
                 match file {
                     Some(file) => write!(f, ", written to {}", file.display()),
@@ -191,5 +200,24 @@ impl fmt::Display for InWords<'_> {
                 write!(f, "trying again in {:.1} s", *in_ms as f64 / 1000.0)
             }
         }
+    }
+}
+
+struct Cost<'a>(&'a RoundPrivacy);
+
+impl fmt::Display for Cost<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RoundPrivacy {
+            unit,
+            epsilon,
+            epsilon_total,
+            delta,
+        } = self.0;
+        write!(
+            f,
+            "epsilon {} in this round and {} in the task so far, at delta {delta:e} per {unit}",
+            rounded_up(*epsilon),
+            rounded_up(*epsilon_total)
+        )
     }
 }
