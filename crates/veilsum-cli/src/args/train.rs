@@ -21,6 +21,10 @@ pub struct Train {
     /// Print a file with every key explained
     #[arg(long)]
     pub print_example: bool,
+    /// Write the task of the job for a network (`veilsum serve`, `veilsum join --train`) into this folder and end; noise is
+    /// calibrated for the job's number of members. Where members judge models, the task of that is written too
+    #[arg(long, value_name = "DIR")]
+    pub write_task: Option<PathBuf>,
     /// Folder of the results; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "training")]
     pub out: PathBuf,
@@ -47,4 +51,5 @@ Examples:
   veilsum train --print-example > train.toml
   veilsum train --config train.toml
   veilsum train --config train.toml --dropout 0.1 --baseline --json
-  veilsum train --config train.toml --resume";
+  veilsum train --config train.toml --resume
+  veilsum train --config train.toml --write-task federation";

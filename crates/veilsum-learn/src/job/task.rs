@@ -137,14 +137,13 @@ impl Job {
                 false,
             ) => Clip::L2(AdaptiveSettings::MEDIAN.joint_norm()),
             (Algorithm::DpFedAvg { clip, .. }, false) => Clip::L2(clip),
-            (Algorithm::DpSgd { clip, .. }, _) => {
+            (Algorithm::DpSgd { clip, .. }, true) => {
+                let most = clip * f64::from(self.data().most) * COORDINATE_SHARE;
+                Clip::LInf(spec.encoding.clip.unwrap_or(most))
+            }
+            (Algorithm::DpSgd { clip, .. }, false) => {
                 let most = clip * f64::from(self.data().most);
-                let whole = spec.encoding.clip.unwrap_or(most);
-                if laplace {
-                    Clip::LInf(whole)
-                } else {
-                    Clip::L2(whole)
-                }
+                Clip::L2(spec.encoding.clip.unwrap_or(most))
             }
             _ => Clip::L2(spec.encoding.clip.unwrap_or(crate::digits::CLIP_L2)),
         };
@@ -227,6 +226,9 @@ fn manifest(form: &Tensors) -> Result<Manifest, JobError> {
     });
     Ok(Manifest::new(tensors.collect())?)
 }
+
+/// Part of a gradient's L1 norm that one coordinate rarely passes.
+const COORDINATE_SHARE: f64 = 1.0 / 16.0;
 
 /// Largest loss of one example in the steps of [`Tally`](crate::stats::Tally).
 const LOSS_OF_ONE: i64 = 128 << 16;

@@ -88,6 +88,25 @@ pub(super) struct Summary {
     pub(super) wall_s: f64,
 }
 
+/// A task that was written for a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct WrittenTask {
+    pub(super) task: String,
+    pub(super) digest: String,
+    pub(super) file: PathBuf,
+}
+
+impl fmt::Display for WrittenTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, digest, file } = self;
+        write!(
+            f,
+            "task {task} with the digest {digest} in {}",
+            file.display()
+        )
+    }
+}
+
 impl From<Evaluation> for Judgement {
     fn from(Evaluation { accuracy, loss }: Evaluation) -> Self {
         Self { accuracy, loss }

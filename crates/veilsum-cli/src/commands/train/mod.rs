@@ -12,14 +12,16 @@ pub(crate) mod task;
 
 use crate::args::train::Train;
 use crate::exit::{Failure, Kind, Outcome};
+use crate::files::{self, Existing, Readers};
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::runtime::{self, Signals};
 use baseline::Bench;
-use lines::{Judgement, RoundLine, Spent, Summary};
+use lines::{Judgement, RoundLine, Spent, Summary, WrittenTask};
 use rounds::{Ended, Rounds};
 use setup::failure;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -36,6 +38,9 @@ pub fn run(args: &Train, output: Output) -> Outcome {
         return Ok(());
     };
     let job = setup::job(path)?;
+    if let Some(folder) = &args.write_task {
+        return write_tasks(&job, folder, output);
+    }
     let mut training = Training::open(args, &job, output)?;
     let asked = interruption()?;
     let ended = training.go_on(&asked, args.pause_after);
@@ -49,6 +54,30 @@ pub fn run(args: &Train, output: Output) -> Outcome {
             "a sum is not the plain sum of its survivors",
         )),
     }
+}
+
+/// Writes the tasks of a job, that which trains first.
+fn write_tasks(job: &Job, folder: &Path, output: Output) -> Outcome {
+    let members = job.spec().members;
+    std::fs::create_dir_all(folder).map_err(|error| Failure::io(folder, &error))?;
+    let judging = job.evaluation_task().map_err(|error| failure(&error))?;
+    let training = job.task().map_err(|error| failure(&error))?;
+    for parts in std::iter::once(training).chain(judging) {
+        let task = task::task(parts, members)?;
+        let file = folder.join(format!("{}.task.toml", task.name()));
+        files::write(
+            &file,
+            task.to_toml().as_bytes(),
+            Readers::Everyone,
+            Existing::Keep,
+        )?;
+        output.show(&WrittenTask {
+            task: task.name().to_string(),
+            digest: task.digest().to_string(),
+            file,
+        });
+    }
+    Ok(())
 }
 
 /// A training under way.
@@ -77,7 +106,7 @@ impl Training {
         let noise = rounds
             .training()
             .round_noise(job.spec().members)
-            .map_err(|error| crate::files::task(&error))?;
+            .map_err(|error| files::task(&error))?;
         let store = Store::open(&args.out, job)?;
         let coordinator = match args.resume {
             true => store.resume(job, &mut members)?,

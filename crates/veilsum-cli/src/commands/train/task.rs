@@ -50,7 +50,7 @@ fn fewest_bits(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<
     let Encoding::Float(float) = spec.encoding else {
         return Ok(noised(spec, privacy, members)?.spec);
     };
-    let (mut found, mut refusal) = (Vec::new(), None);
+    let (mut fewest, mut least, mut refusal) = (None, f64::INFINITY, None);
     for precision_bits in (FEWEST_BITS..=float.precision_bits).rev() {
         let encoding = Encoding::Float(FloatEncoding {
             precision_bits,
@@ -61,22 +61,20 @@ fn fewest_bits(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<
             ..spec.clone()
         };
         match noised(&spec, privacy, members) {
-            Ok(noised) => found.push(noised),
+            Ok(noised) => {
+                least = least.min(noised.variance);
+                // a coarser grid only adds
+                if noised.variance > least * EXCESS {
+                    break;
+                }
+                fewest = Some(noised.spec);
+            }
             Err(refused) => refusal = Some(refused),
         }
     }
-    let least = found
-        .iter()
-        .map(|noised| noised.variance)
-        .fold(f64::INFINITY, f64::min);
-    let fewest = found
-        .into_iter()
-        .rfind(|noised| noised.variance <= least * EXCESS);
-    match (fewest, refusal) {
-        (Some(noised), _) => Ok(noised.spec),
-        (None, Some(refusal)) => Err(refusal),
-        (None, None) => Err(Failure::failed("no number of bits to choose from")),
-    }
+    fewest.ok_or_else(|| {
+        refusal.unwrap_or_else(|| Failure::failed("no number of bits to choose from"))
+    })
 }
 
 /// The same with the least noise that gives the guarantee.

@@ -1,0 +1,294 @@
+//! `veilsum train` as a script sees it: what it prints and writes, and that an end that came between changes no bit.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+#[test]
+fn a_training_prints_and_writes_what_its_rounds_gave() {
+    // spec: [job.evaluation] [job.take]
+    let folder = with(&job("fedavg", ROUNDS, ""));
+    let out = folder.path().join("out");
+    let lines = json(&train(
+        &folder,
+        &["--json", "--baseline", "--dropout", "0.2"],
+    ));
+    let (summary, rounds) = lines.split_last().unwrap();
+    assert_eq!(rounds.len(), 4);
+    for (round, line) in (1..).zip(rounds) {
+        assert_eq!(
+            (&line["event"], &line["round"]),
+            (&"round".into(), &Value::from(round))
+        );
+        assert_eq!(line["exact"], true);
+        assert_eq!(line["survivor_ids"].as_array().unwrap().len(), 4);
+        assert_eq!(line["vanished_ids"].as_array().unwrap().len(), 1);
+        assert!(line["members"]["accuracy"].as_f64().unwrap() > 0.3);
+        assert_eq!(line["privacy"], Value::Null);
+        assert!(line["upload_bytes"].as_u64().unwrap() > 2000);
+    }
+    assert_eq!(summary["event"], "summary");
+    let secure = summary["last"]["accuracy"].as_f64().unwrap();
+    let plain = summary["plain"]["accuracy"].as_f64().unwrap();
+    assert!(
+        secure > 0.6 && (secure - plain).abs() < 0.005,
+        "{secure} {plain}"
+    );
+    assert!(summary["pooled"]["accuracy"].as_f64().unwrap() > secure);
+    let model = veilsum_learn::Model::from_bytes(&fs::read(out.join("model.safetensors")).unwrap())
+        .unwrap();
+    assert_eq!(summary["model_sha256"], model.digest().to_string());
+    assert_eq!(model.version(), 4);
+    assert!(out.join("best.safetensors").exists());
+    let history = fs::read_to_string(out.join("history.jsonl")).unwrap();
+    let history: Vec<Value> = history
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(history, rounds);
+}
+
+#[test]
+fn a_paused_training_goes_on_to_the_same_bits() {
+    // spec: [job.state] [job.settle] [checkpoint.atomic]
+    let text = job(
+        "fedadam",
+        ROUNDS,
+        "[encoding]\nsubset = 0.25\nbits = 8\n[stop]\npatience = 3\n",
+    );
+    let (whole, cut) = (with(&text), with(&text));
+    json(&train(&whole, &["--json", "--dropout", "0.2"]));
+    for pauses in 0..4 {
+        let mut arguments = vec!["--json", "--dropout", "0.2", "--pause-after", "1"];
+        arguments.extend((pauses > 0).then_some("--resume"));
+        let output = train(&cut, &arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(if pauses < 3 { 130 } else { 0 }),
+            "{output:?}"
+        );
+    }
+    for file in [
+        "model.safetensors",
+        "best.safetensors",
+        "checkpoint",
+        "memories-4",
+    ] {
+        let read = |folder: &TempDir| fs::read(folder.path().join("out").join(file)).unwrap();
+        assert!(read(&whole) == read(&cut), "{file}");
+    }
+    let rounds = |folder: &TempDir| -> Vec<(Value, Value)> {
+        let text = fs::read_to_string(folder.path().join("out/history.jsonl")).unwrap();
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines
+            .map(|line| (line["model_sha256"].clone(), line["survivor_ids"].clone()))
+            .collect()
+    };
+    assert_eq!(rounds(&whole), rounds(&cut));
+    assert_eq!(
+        fs::read_dir(cut.path().join("out")).unwrap().count(),
+        5,
+        "older memories are gone"
+    );
+}
+
+#[test]
+fn a_signal_ends_a_training_after_its_round_and_keeps_the_checkpoint() {
+    // spec: [job.state]
+    let text = job("fedavg", 40, "");
+    let (whole, cut) = (with(&text), with(&text));
+    let mut running = command(&cut, &["--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(running.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(first["round"], 1);
+    kill_process(Pid::from_child(&running), Signal::INT).unwrap();
+    let told = lines.map(Result::unwrap).count() + 1;
+    assert_eq!(running.wait().unwrap().code(), Some(130));
+    assert!(told < 40, "{told} rounds before the signal was heard");
+    let resumed = json(&train(&cut, &["--json", "--resume"]));
+    assert_eq!(resumed.len(), 40 - told + 1);
+    json(&train(&whole, &["--json"]));
+    let read = |folder: &TempDir| fs::read(folder.path().join("out/checkpoint")).unwrap();
+    assert!(read(&whole) == read(&cut));
+}
+
+#[test]
+fn privacy_is_stated_each_round_and_its_noise_is_not_that_of_the_seed() {
+    // spec: [job.noise] [job.bits] [job.budget]
+    for (algorithm, mechanism, unit) in [
+        ("dp-sgd\"\nclip = 1.0\n#\"", "skellam", "example"),
+        (
+            "dp-fedavg\"\nclip = 0.5\nadaptive_quantile = 0.5\n#\"",
+            "gaussian",
+            "member",
+        ),
+        ("dp-sgd\"\nclip = 1.0\n#\"", "laplace", "example"),
+    ] {
+        let privacy =
+            format!("[privacy]\nepsilon = 8.0\nunit = \"{unit}\"\nmechanism = \"{mechanism}\"\n");
+        let text = job(algorithm, 2, &privacy);
+        let lines = json(&train(&with(&text), &["--json"]));
+        let last = &lines[1];
+        assert_eq!(last["privacy"]["unit"], unit);
+        assert_eq!(last["privacy"]["delta"], 1e-5);
+        let total = last["privacy"]["epsilon_total"].as_f64().unwrap();
+        let one = last["privacy"]["epsilon"].as_f64().unwrap();
+        assert!(total <= 8.0 && total > 7.9, "{mechanism}: {total}");
+        assert!(one < total && lines[0]["privacy"]["epsilon_total"].as_f64() == Some(one));
+        assert_eq!(last["exact"], true, "{mechanism}");
+        assert_eq!(
+            last["members"],
+            Value::Null,
+            "exact evaluations are not for private jobs"
+        );
+        assert!(last["public"]["accuracy"].as_f64().is_some());
+        if mechanism == "skellam" {
+            let model =
+                |flags: &[&str]| json(&train(&with(&text), flags))[2]["model_sha256"].clone();
+            assert_ne!(lines[2]["model_sha256"], model(&["--json"]));
+            let seeded = || model(&["--json", "--seeded-noise"]);
+            assert_eq!(seeded(), seeded());
+        }
+    }
+}
+
+#[test]
+fn more_drop_outs_than_tolerated_end_a_round_and_not_the_training() {
+    // spec: [job.skip]
+    let folder = with(&job("fedavg", 2, ""));
+    let lines = json(&train(&folder, &["--json", "--dropout", "0.6"]));
+    for line in &lines[..2] {
+        assert!(line["abort"].is_string(), "{line}");
+        assert_eq!(line["version"], 0);
+    }
+    assert_eq!(lines[2]["sums"], 0);
+}
+
+#[test]
+fn files_of_members_train_where_a_test_file_judges() {
+    // spec: [job.csv]
+    let folder = tempfile::tempdir().unwrap();
+    for member in 0..4 {
+        let rows = (0..40).map(|row| {
+            let (a, b) = ((row * 7 + member) % 11 - 5, (row * 5 + 3 * member) % 13 - 6);
+            format!("{a},{},{b}\n", u8::from(a + b > 0))
+        });
+        fs::write(
+            folder.path().join(format!("{member}.csv")),
+            format!("a,ill,b\n{}", rows.collect::<String>()),
+        )
+        .unwrap();
+    }
+    let text = "members = 3\nrounds = 12\n[data]\nsource = \"csv\"\nfiles = [\"0.csv\", \"1.csv\", \"2.csv\"]\ntest = \"3.csv\"\nlabel = \"ill\"\n\
+        features = 2\nclasses = 2\nmax_examples = 100\n[algorithm]\nname = \"fedavg\"\n[federation]\ncorrupt = 0\ndropout = 0\n";
+    fs::write(folder.path().join("train.toml"), text).unwrap();
+    let lines = json(&train(&folder, &["--json"]));
+    assert!(
+        lines[12]["last"]["accuracy"].as_f64().unwrap() > 0.85,
+        "{}",
+        lines[12]
+    );
+    fs::write(folder.path().join("1.csv"), "a,ill,b\n1,2,3\n").unwrap();
+    let refused = train(&folder, &["--out", "other"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        told.contains("1.csv: line 2: found the label \"2\""),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_cannot_be_trained_is_told_and_nothing_is_overwritten() {
+    let folder = with(&job("fedavg", 1, ""));
+    json(&train(&folder, &["--json"]));
+    let again = train(&folder, &[]);
+    assert_eq!(again.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("--resume"));
+    let other = with(&job("fedavg", 1, "[local]\nrate = 0.25\n"));
+    fs::create_dir(other.path().join("out")).unwrap();
+    fs::copy(
+        folder.path().join("out/checkpoint"),
+        other.path().join("out/checkpoint"),
+    )
+    .unwrap();
+    let refused = train(&other, &["--resume"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    let wrong = with("members = 5\nround = 1\n");
+    let refused = train(&wrong, &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        told.contains("train.toml: line 2: unknown field `round`"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_example_trains() {
+    let output = Command::new(env!("CARGO_BIN_EXE_veilsum"))
+        .args(["train", "--print-example"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout)
+        .unwrap()
+        .replace("rounds = 20", "rounds = 2");
+    let lines = json(&train(&with(&text), &["--json"]));
+    assert_eq!(lines.len(), 3);
+}
+
+fn job(algorithm: &str, rounds: u32, more: &str) -> String {
+    format!(
+        "members = 5\nrounds = {rounds}\n[data]\nsource = \"digits\"\nsplit = {{ dirichlet = 1.0 }}\n[algorithm]\nname = \"{algorithm}\"\n\
+         [federation]\ncorrupt = 0\ndropout = 1\n{more}"
+    )
+}
+
+fn with(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("train.toml"), text).unwrap();
+    folder
+}
+
+fn command(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veilsum"));
+    let path: &Path = folder.path();
+    command
+        .current_dir(path)
+        .args(["train", "--config", "train.toml"])
+        .args(arguments);
+    if !arguments.contains(&"--out") {
+        command.args(["--out", "out"]);
+    }
+    command
+}
+
+fn train(folder: &TempDir, arguments: &[&str]) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+const ROUNDS: u32 = 4;
