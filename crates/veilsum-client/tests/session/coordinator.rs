@@ -282,11 +282,9 @@ impl Inner {
         *asks += 1;
         let breaks = slot == Slot(0) && BREAKING_ASKS.contains(asks) && state.break_asks;
         let deltas = state.deltas.values();
-        let mut delta = deltas.filter(|delta| delta.digest == *digest);
-        let blob = match delta.next() {
-            Some(delta) => Some(Blob::Memory(delta.bytes.clone())),
-            None => state.blobs.get(digest).cloned(),
-        };
+        let delta = deltas.into_iter().find(|delta| delta.digest == *digest);
+        let delta = delta.map(|delta| Blob::Memory(delta.bytes.clone()));
+        let blob = state.blobs.get(digest).cloned().or(delta);
         drop(state);
         if breaks {
             self.disconnect(slot);

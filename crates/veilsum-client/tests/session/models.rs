@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use veilsum_client::{Event, Failure, ModelBy, ModelStore};
 use veilsum_proto::ids::{ModelDigest, Slot, TaskDigest};
-use veilsum_quic::{Delta, Limits};
+use veilsum_quic::{Blob, Delta, Limits};
 
 use crate::coordinator::{House, roster, task, until};
 use crate::member::{Ended, Setup};
@@ -228,6 +228,33 @@ async fn a_store_that_fails_costs_a_whole_model_and_nothing_else() {
         let ended = round(&house, shelf, NEW).await;
         assert_eq!(reports(&ended), [wanted]);
     }
+}
+
+// spec: [model.delta] [blob.delta.verify]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delta_that_breaks_off_again_and_again_is_given_up() {
+    let limits = Limits {
+        blob_range: 1000,
+        ..Limits::default()
+    };
+    let house = House::open_with(roster(1), limits);
+    let more = [7; 5000];
+    let model = [OLD, &more].concat();
+    offer(&house, OLD, &model, &more);
+    // the first range comes with the offer, no other ever does
+    let gone = Blob::File("/nowhere/at/all".into());
+    house.inner.lock().blobs.insert(sha256(&more), gone);
+    house.round(1, 0, Some(&model));
+    let [first, _second, _third] = [1, 2, 3].map(|seed| {
+        let mut setup = Setup::new(&house, seed);
+        setup.models = (seed == 1).then(|| Shelf::with(OLD));
+        setup.run()
+    });
+    let (outcome, ended) = first.end().await;
+    outcome.unwrap();
+    assert_eq!(reports(&ended), [(ModelBy::Full, 6009, 5009)]);
+    let kinds = ended.refusals().into_iter().map(|(kind, _)| kind);
+    assert_eq!(kinds.collect::<Vec<_>>(), ["model_broken_off"; 4]);
 }
 
 // spec: [blob.delta.ranges] [model.fetch]
