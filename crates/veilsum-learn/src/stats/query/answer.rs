@@ -78,7 +78,7 @@ pub struct ColumnEstimate {
     /// The number.
     #[serde(flatten)]
     pub estimate: Estimate,
-    /// Distance of two neighbouring values of the grid: a value was moved by at most half of it.
+    /// What an integer of the sum stands for: each member's sum was rounded by at most half of it.
     pub step: f64,
 }
 
@@ -105,13 +105,14 @@ pub(super) struct Seen {
 
 /// The answer of a query with one round, whose sum has as many integers as the query.
 pub(super) fn decode(query: &Query, sum: &[i64], noise: f64) -> Answer {
+    let shrink = f64::from(query.shrink);
     let deviation = noise.max(0.0).sqrt();
     let columns = &query.columns;
     let (first, rest) = sum.split_first().unwrap_or((&0, &[]));
     match &query.statistic {
         Statistic::Sum(scales, _) => {
             let column = |((column, scale), sum): ((&String, &super::Anchored), &i64)| {
-                let step = scale.step();
+                let step = shrink * scale.step();
                 let estimate = Estimate::of(step * *sum as f64, step * deviation);
                 ColumnEstimate::of(column, estimate, step)
             };
@@ -119,9 +120,9 @@ pub(super) fn decode(query: &Query, sum: &[i64], noise: f64) -> Answer {
             Answer::Sum { columns }
         }
         Statistic::Mean(scales, bits) => {
-            let rows = Rows::of(*first, super::scale::half(*bits), deviation);
+            let rows = Rows::of(*first, super::scale::half(*bits), shrink, deviation);
             let one = |((column, scale), sum): ((&String, &Centred), &i64)| {
-                ColumnEstimate::of(column, rows.mean(scale, *sum), scale.step())
+                ColumnEstimate::of(column, rows.mean(scale, *sum), shrink * scale.step())
             };
             Answer::Mean {
                 count: rows.count(),
@@ -129,11 +130,15 @@ pub(super) fn decode(query: &Query, sum: &[i64], noise: f64) -> Answer {
             }
         }
         Statistic::Variance(scales, bits) => {
-            let rows = Rows::of(*first, super::scale::half(*bits), deviation);
+            let rows = Rows::of(*first, super::scale::half(*bits), shrink, deviation);
             let (sums, squares) = rest.split_at_checked(scales.len()).unwrap_or((rest, &[]));
             let pairs = sums.iter().zip(squares);
             let one = |((column, scale), (sum, square)): ((&String, &Centred), (&i64, &i64))| {
-                ColumnEstimate::of(column, rows.variance(scale, *sum, *square), scale.step())
+                ColumnEstimate::of(
+                    column,
+                    rows.variance(scale, *sum, *square),
+                    shrink * scale.step(),
+                )
             };
             Answer::Variance {
                 count: rows.count(),
@@ -147,8 +152,8 @@ pub(super) fn decode(query: &Query, sum: &[i64], noise: f64) -> Answer {
             let bin = |((from, to), count): ((Option<f64>, Option<f64>), &i64)| Bin {
                 from,
                 to,
-                count: (*count).max(0) as f64,
-                standard_error: deviation,
+                count: shrink * (*count).max(0) as f64,
+                standard_error: shrink * deviation,
             };
             Answer::Histogram {
                 column: columns.first().cloned().unwrap_or_default(),
@@ -158,7 +163,7 @@ pub(super) fn decode(query: &Query, sum: &[i64], noise: f64) -> Answer {
         // spec: [stats.query.count]
         Statistic::Count | Statistic::Quantile { .. } => Answer::Count {
             columns: columns.clone(),
-            count: Estimate::of((*first).max(0) as f64, deviation),
+            count: Estimate::of(shrink * (*first).max(0) as f64, shrink * deviation),
         },
     }
 }
@@ -218,30 +223,32 @@ pub(super) fn quantile(
     }
 }
 
-/// The count of rows, H in the sum for each, under noise.
+/// The count of rows under noise.
 struct Rows {
+    /// The integer of the count.
     sum: f64,
-    half: f64,
+    /// What a row adds to it.
+    row: f64,
     deviation: f64,
 }
 
 impl Rows {
-    fn of(sum: i64, half: i64, deviation: f64) -> Self {
+    fn of(sum: i64, half: i64, shrink: f64, deviation: f64) -> Self {
         Self {
             sum: sum as f64,
-            half: half as f64,
+            row: half as f64 / shrink,
             deviation,
         }
     }
 
     fn count(&self) -> Estimate {
-        Estimate::of((self.sum / self.half).max(0.0), self.deviation / self.half)
+        Estimate::of((self.sum / self.row).max(0.0), self.deviation / self.row)
     }
 
     /// Whether there is a row to divide by.
     // spec: [stats.query.empty]
     fn any(&self) -> bool {
-        self.sum >= self.half
+        self.sum >= self.row && self.sum > 0.0
     }
 
     // spec: [stats.query.mean]
@@ -250,9 +257,9 @@ impl Rows {
             return Estimate::NONE;
         }
         let [low, high] = scale.bounds();
-        // share of H, so that both noises count alike
+        // both noises count alike
         let ratio = sum as f64 / self.sum;
-        let reach = scale.step() * self.half;
+        let reach = scale.width() / 2.0;
         let error = reach / self.sum * self.deviation * ratio.hypot(1.0);
         let value = scale.middle() + reach * ratio;
         Estimate::of(value.clamp(low, high), error.min(scale.width()))
@@ -264,8 +271,8 @@ impl Rows {
             return Estimate::NONE;
         }
         let (mean, square) = (sum as f64 / self.sum, square as f64 / self.sum);
-        // in units of (H steps)^2: the mean square of a value is (square + 1) / 2
-        let reach = scale.step() * self.half;
+        // in units of reach^2: the mean square of a value is (square + 1) / 2
+        let reach = scale.width() / 2.0;
         let most = scale.width() * scale.width() / 4.0;
         let value = reach * reach * ((square + 1.0) / 2.0 - mean * mean);
         let slopes = [0.5, 2.0 * mean, square / 2.0 - 2.0 * mean * mean];

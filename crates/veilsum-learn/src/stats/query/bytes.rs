@@ -12,6 +12,7 @@ impl Question {
         let mut out = LABEL.to_vec();
         out.push(code(parameters.kind));
         put_count(&mut out, parameters.rows);
+        put_count(&mut out, self.query.shrink);
         put_count(&mut out, self.query.columns.len());
         for column in &parameters.columns {
             put_sized(&mut out, column.as_bytes());
@@ -81,12 +82,14 @@ fn parameters(reader: &mut Reader<'_>) -> Option<Parameters> {
         .into_iter()
         .find(|kind| code(*kind) == code_found)?;
     let rows = u32::try_from(reader.u64()?).ok()?;
+    let shrink = u32::try_from(reader.u64()?).ok()?;
     let columns = (0..reader.u64()?).map(|_| {
         let name = reader.sized()?.to_vec();
         String::from_utf8(name).ok()
     });
     let columns = columns.collect::<Option<Vec<_>>>()?;
     let mut parameters = Parameters::new(kind, columns, rows);
+    parameters.shrink = Some(shrink);
     match kind {
         Kind::Count => {}
         Kind::Sum | Kind::Mean | Kind::Variance => {

@@ -1,6 +1,6 @@
-//! How far one row, or one member, moves the sum: what noise is for.
+//! How far one row moves the sum: what noise is for.
 
-use super::{Query, Statistic};
+use super::{Query, Statistic, scale};
 
 /// Bounds on the change of the integers of a sum, over all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Query {
     /// ```
     // spec: [stats.query.change]
     pub fn row_change(&self) -> Change {
-        let linf = self.largest().unsigned_abs();
+        let linf = scale::divided_up(self.half(), self.shrink).unsigned_abs();
         let moved = match self.statistic {
             // of disjoint counts one row moves one
             Statistic::Count | Statistic::Histogram(_) | Statistic::Quantile { .. } => 1,
@@ -39,19 +39,6 @@ impl Query {
                 .saturating_mul(u128::from(linf))
                 .saturating_mul(u128::from(moved)),
             linf,
-        }
-    }
-
-    /// The most that all rows of one member change the sum.
-    pub fn member_change(&self) -> Change {
-        let (row, rows) = (self.row_change(), u64::from(self.rows));
-        Change {
-            l1: row.l1.saturating_mul(rows),
-            l2_squared: row
-                .l2_squared
-                .saturating_mul(u128::from(rows))
-                .saturating_mul(u128::from(rows)),
-            linf: row.linf.saturating_mul(rows),
         }
     }
 }

@@ -17,7 +17,7 @@
 //! let vectors = [inquiry.question().encode(a.view())?, inquiry.question().encode(b.view())?];
 //! let sum: Vec<i64> = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a + b).collect();
 //! let Progress::Done(Answer::Mean { columns, .. }) = inquiry.take(&sum, 0.0)? else { unreachable!() };
-//! assert!((columns[0].estimate.value.unwrap_or(0.0) - 140.0 / 3.0).abs() <= columns[0].step);
+//! assert!((columns[0].estimate.value.unwrap_or(0.0) - 140.0 / 3.0).abs() <= columns[0].step / 3.0);
 //! # Ok::<(), veilsum_learn::stats::StatsError>(())
 //! ```
 //!
@@ -88,7 +88,10 @@ pub struct Parameters {
     /// Least and greatest value of each column, for sum, mean, variance and quantile; values outside are moved to them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<[f64; 2]>,
-    /// Bits of the grid, 2 to 20, for sum, mean and variance; 16 when absent.
+    /// Divides all integers, 1 to `rows`; 1 when absent. For noise by member, which grows with what a member may bring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shrink: Option<u32>,
+    /// Bits of a row's integers, 2 to 20, for sum, mean and variance; 16 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bits: Option<u8>,
     /// Ascending edges of a histogram.
@@ -109,6 +112,7 @@ pub struct Query {
     columns: Vec<String>,
     statistic: Statistic,
     rows: u32,
+    shrink: u32,
 }
 
 /// What is computed, with its public numbers.
@@ -129,6 +133,7 @@ impl Parameters {
             kind,
             columns,
             rows,
+            shrink: None,
             bounds: Vec::new(),
             bits: None,
             edges: Vec::new(),
@@ -152,7 +157,12 @@ impl Query {
         require("rows of a member", parameters.rows.into(), wanted, |rows| {
             (1.0..=f64::from(i32::MAX)).contains(&rows)
         })?;
+        let shrink = parameters.shrink.unwrap_or(1);
+        require("shrink", shrink.into(), "1 to `rows`", |shrink| {
+            (1.0..=f64::from(parameters.rows)).contains(&shrink)
+        })?;
         Ok(Self {
+            shrink,
             statistic: Statistic::new(&parameters)?,
             columns: parameters.columns,
             rows: parameters.rows,
@@ -179,6 +189,21 @@ impl Query {
     /// Most rows that a member may bring.
     pub fn rows(&self) -> u32 {
         self.rows
+    }
+
+    /// What the integers are divided by.
+    pub fn shrink(&self) -> u32 {
+        self.shrink
+    }
+
+    /// Bits of a row's integers; none for kinds that count.
+    pub fn bits(&self) -> Option<u8> {
+        match self.statistic {
+            Statistic::Count | Statistic::Histogram(_) | Statistic::Quantile { .. } => None,
+            Statistic::Sum(_, bits) | Statistic::Mean(_, bits) | Statistic::Variance(_, bits) => {
+                Some(bits)
+            }
+        }
     }
 
     /// Least and greatest value of each column; none for kinds without bounds.
@@ -237,7 +262,10 @@ impl Query {
 
     /// The range of a member's integers: that of a task for this query.
     pub fn encoding(&self) -> Encoding {
-        let most = i64::from(self.rows).saturating_mul(self.largest());
+        let most = scale::divided_up(
+            i64::from(self.rows).saturating_mul(self.half()),
+            self.shrink,
+        );
         let min = match self.statistic {
             Statistic::Count | Statistic::Histogram(_) | Statistic::Quantile { .. } => 0,
             Statistic::Sum(..) | Statistic::Mean(..) | Statistic::Variance(..) => {
@@ -247,24 +275,21 @@ impl Query {
         Encoding::Integer { min, max: most }
     }
 
-    /// Largest size of an integer of one row.
-    fn largest(&self) -> i64 {
-        match self.statistic {
-            Statistic::Count | Statistic::Histogram(_) | Statistic::Quantile { .. } => 1,
-            Statistic::Sum(_, bits) | Statistic::Mean(_, bits) | Statistic::Variance(_, bits) => {
-                scale::half(bits)
-            }
-        }
+    /// H: largest size of a number of one row.
+    fn half(&self) -> i64 {
+        self.bits().map_or(1, scale::half)
     }
 
     fn parameters(&self) -> Parameters {
         let mut parameters = Parameters::new(self.kind(), self.columns.clone(), self.rows);
+        parameters.shrink = Some(self.shrink);
         parameters.bounds = self.bounds();
+        parameters.bits = self.bits();
         match &self.statistic {
-            Statistic::Count => {}
-            Statistic::Sum(_, bits) | Statistic::Mean(_, bits) | Statistic::Variance(_, bits) => {
-                parameters.bits = Some(*bits);
-            }
+            Statistic::Count
+            | Statistic::Sum(..)
+            | Statistic::Mean(..)
+            | Statistic::Variance(..) => {}
             Statistic::Histogram(histogram) => parameters.edges = histogram.edges().to_vec(),
             Statistic::Quantile { search, steps } => {
                 parameters.quantile = Some(search.quantile());

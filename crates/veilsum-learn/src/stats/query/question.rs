@@ -3,6 +3,7 @@
 use ndarray::{ArrayView1, ArrayView2};
 
 use super::super::{Bisection, StatsError, require_length};
+use super::scale::{FINE, half, rounded};
 use super::{Query, Statistic};
 
 /// A query with what its rounds so far came to: the base model of a round.
@@ -49,7 +50,7 @@ impl Question {
                 most: self.query.rows,
             });
         }
-        let mut sum = vec![0_i64; self.query.integers()];
+        let mut sum = vec![0_i128; self.query.integers()];
         for (index, row) in rows.outer_iter().enumerate() {
             let mut places = Places(sum.iter_mut());
             self.add(row, &mut places).map_err(|column| {
@@ -57,7 +58,8 @@ impl Question {
                 StatsError::NotANumber { index }
             })?;
         }
-        Ok(sum)
+        let shrink = self.query.shrink;
+        Ok(sum.into_iter().map(|fine| rounded(fine, shrink)).collect())
     }
 
     /// The query.
@@ -80,20 +82,20 @@ impl Question {
         let known = |column: usize, found: Option<i64>| found.ok_or(column);
         match &self.query.statistic {
             // spec: [stats.query.count]
-            Statistic::Count => places.next(1),
+            Statistic::Count => places.next(FINE),
             Statistic::Sum(scales, _) => {
                 for (column, (value, scale)) in row.iter().zip(scales).enumerate() {
                     places.next(known(column, scale.point(*value))?);
                 }
             }
             Statistic::Mean(scales, bits) => {
-                places.next(super::scale::half(*bits));
+                places.next(half(*bits).saturating_mul(FINE));
                 for (column, (value, scale)) in row.iter().zip(scales).enumerate() {
                     places.next(known(column, scale.point(*value))?);
                 }
             }
             Statistic::Variance(scales, bits) => {
-                places.next(super::scale::half(*bits));
+                places.next(half(*bits).saturating_mul(FINE));
                 let mut squares = Vec::with_capacity(scales.len());
                 for (column, (value, scale)) in row.iter().zip(scales).enumerate() {
                     let point = known(column, scale.point(*value))?;
@@ -125,20 +127,20 @@ fn value(row: ArrayView1<'_, f64>) -> Result<f64, usize> {
         .ok_or(0)
 }
 
-/// The integers of a vector, one after the other.
-struct Places<'a>(std::slice::IterMut<'a, i64>);
+/// The fine integers of a vector, one after the other.
+struct Places<'a>(std::slice::IterMut<'a, i128>);
 
 impl Places<'_> {
-    fn next(&mut self, integer: i64) {
+    fn next(&mut self, fine: i64) {
         if let Some(place) = self.0.next() {
-            *place = place.saturating_add(integer);
+            *place = place.saturating_add(fine.into());
         }
     }
 
     /// Counts one at a place.
     fn nth(&mut self, index: usize) {
         if let Some(place) = self.0.nth(index) {
-            *place = place.saturating_add(1);
+            *place = place.saturating_add(FINE.into());
         }
     }
 }

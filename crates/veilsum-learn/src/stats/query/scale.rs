@@ -1,4 +1,4 @@
-//! From values to integers of at most H = 2^(bits-1) - 1 in size, and back.
+//! From values to fine integers of at most H F in size, H = 2^(bits-1) - 1, F = 2^20, and from their sums to integers.
 
 use crate::setting::{SettingError, require};
 
@@ -24,24 +24,30 @@ impl Centred {
         Ok(Self { low, high, half })
     }
 
-    /// The nearest point, halves upwards; `None` for NaN.
+    /// The nearest fine point, halves upwards; `None` for NaN.
     // spec: [stats.query.mean]
     pub(super) fn point(&self, value: f64) -> Option<i64> {
+        let fine = self.half.saturating_mul(FINE);
         let share = (value.clamp(self.low, self.high) - self.low) / (self.high - self.low);
-        let point = (share * self.half.saturating_mul(2) as f64 + 0.5).floor() as i64;
-        (!value.is_nan()).then_some(point.saturating_sub(self.half))
+        let point = (share * fine.saturating_mul(2) as f64 + 0.5).floor() as i64;
+        (!value.is_nan()).then_some(point.saturating_sub(fine))
     }
 
-    /// The square of a point, moved and scaled to -H..H.
+    /// The square of a fine point, moved and scaled to the same size.
     // spec: [stats.query.variance]
     pub(super) fn square(&self, point: i64) -> i64 {
+        let (point, fine) = (
+            i128::from(point),
+            i128::from(self.half.saturating_mul(FINE)),
+        );
         let four = point.saturating_mul(point).saturating_mul(4);
         let nearest = four
-            .saturating_add(self.half)
-            .div_euclid(self.half.saturating_mul(2).max(1));
-        nearest.saturating_sub(self.half)
+            .saturating_add(fine)
+            .div_euclid(fine.saturating_mul(2).max(1));
+        i64::try_from(nearest.saturating_sub(fine)).unwrap_or(i64::MAX)
     }
 
+    /// What 1 of a row's H stands for.
     pub(super) fn step(&self) -> f64 {
         (self.high - self.low) / self.half.saturating_mul(2) as f64
     }
@@ -65,11 +71,11 @@ impl Anchored {
         Ok(Self { low, high, half })
     }
 
-    /// The nearest point, halves upwards; `None` for NaN.
+    /// The nearest fine point, halves upwards; `None` for NaN.
     // spec: [stats.query.sum]
     pub(super) fn point(&self, value: f64) -> Option<i64> {
         let share = value.clamp(self.low, self.high) / self.most();
-        let point = (share * self.half as f64 + 0.5).floor() as i64;
+        let point = (share * self.half.saturating_mul(FINE) as f64 + 0.5).floor() as i64;
         (!value.is_nan()).then_some(point)
     }
 
@@ -86,6 +92,21 @@ impl Anchored {
     }
 }
 
+/// The integer that a sum of fine integers rounds to, halves upwards.
+// spec: [stats.query.round]
+pub(super) fn rounded(fine: i128, shrink: u32) -> i64 {
+    let step = i128::from(FINE).saturating_mul(shrink.max(1).into());
+    let moved = fine.saturating_mul(2).saturating_add(step);
+    i64::try_from(moved.div_euclid(step.saturating_mul(2))).unwrap_or(i64::MAX)
+}
+
+/// A quotient, rounded up.
+pub(super) fn divided_up(number: i64, shrink: u32) -> i64 {
+    let shrink = i64::from(shrink.max(1));
+    let before = number.saturating_sub(1).div_euclid(shrink);
+    before.saturating_add(1)
+}
+
 /// H of so many bits.
 pub(super) fn half(bits: u8) -> i64 {
     1_i64
@@ -94,6 +115,9 @@ pub(super) fn half(bits: u8) -> i64 {
         .saturating_sub(1)
         .max(1)
 }
+
+/// Fine integers that are 1.
+pub(super) const FINE: i64 = 1 << 20;
 
 fn checked([low, high]: [f64; 2], bits: u8) -> Result<(f64, f64, i64), SettingError> {
     let wanted = "a number within 1e100";
