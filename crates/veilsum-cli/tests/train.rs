@@ -139,8 +139,11 @@ fn privacy_is_stated_each_round_and_its_noise_is_not_that_of_the_seed() {
         let privacy =
             format!("[privacy]\nepsilon = 8.0\nunit = \"{unit}\"\nmechanism = \"{mechanism}\"\n");
         let text = job(algorithm, 2, &privacy);
-        let lines = json(&train(&with(&text), &["--json"]));
+        let lines = json(&train(&with(&text), &["--json", "--baseline"]));
         let last = &lines[1];
+        for name in ["plain", "pooled", "central"] {
+            assert!(lines[2][name]["accuracy"].is_number(), "{name}");
+        }
         assert_eq!(last["privacy"]["unit"], unit);
         assert_eq!(last["privacy"]["delta"], 1e-5);
         let total = last["privacy"]["epsilon_total"].as_f64().unwrap();

@@ -35,7 +35,8 @@ pub struct Train {
     /// floor(rate x n) of them, drawn anew
     #[arg(long, value_name = "RATE", default_value = "0")]
     pub dropout: Decimal,
-    /// Compare with FedAvg in the clear over the same survivors, and with all data in one place
+    /// Compare with FedAvg in the clear over the same survivors, with all data in one place, and in a job with privacy with the noise
+    /// that somebody would need who is trusted with every update
     #[arg(long)]
     pub baseline: bool,
     /// End after so many rounds of this run, as a signal would

@@ -80,6 +80,8 @@ pub(super) struct Summary {
     pub(super) judged_on: &'static str,
     pub(super) plain: Option<Judgement>,
     pub(super) pooled: Option<Judgement>,
+    /// The same guarantee with the noise of one who is trusted with every update.
+    pub(super) central: Option<Judgement>,
     pub(super) upload_bytes: u64,
     pub(super) download_bytes: u64,
     pub(super) privacy: Option<Spent>,
@@ -197,6 +199,7 @@ impl fmt::Display for Summary {
         let judged = [
             ("model", &self.last),
             ("best model", &self.best),
+            ("noise of one trusted", &self.central),
             ("FedAvg in the clear", &self.plain),
             ("all data in one place", &self.pooled),
         ];

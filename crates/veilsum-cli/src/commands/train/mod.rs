@@ -4,6 +4,7 @@
 //! federation runs it (`veilsum serve`, `veilsum join`), and for measuring what masks, bits and noise cost.
 
 mod baseline;
+mod central;
 mod lines;
 pub(crate) mod rounds;
 pub(crate) mod setup;
@@ -306,6 +307,11 @@ impl Training {
             true => (bench.plain(&self.history)?, bench.pooled(sums)?),
             false => (None, None),
         };
+        let central = match baseline {
+            true => central::model(&self.job, self.rounds.training(), &self.history)?,
+            false => None,
+        };
+        let central = central.map(|model| bench.judge(&model)).transpose()?;
         let best = self.coordinator.best();
         let id = self.coordinator.model().id();
         Ok(Summary {
@@ -326,6 +332,7 @@ impl Training {
             judged_on: bench.judged_on()?,
             plain,
             pooled,
+            central: central.flatten(),
             upload_bytes: self.history.iter().map(|line| line.upload_bytes).sum(),
             download_bytes: self.history.iter().map(|line| line.download_bytes).sum(),
             privacy: self.spent(self.coordinator.rounds_over()),
