@@ -1,7 +1,7 @@
 //! `veilsum demo`, and the hidden command of its members.
 
 use crate::demo::script::Vanishing;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use veilsum_proto::ids::Slot;
 
@@ -13,6 +13,9 @@ use veilsum_proto::ids::Slot;
 /// the plain sum of the survivors, to the last integer.
 ///
 /// With --vanish members are killed in each phase of a round, and in the middle of their upload.
+///
+/// With --epsilon members add noise before they mask, so that the sums tell little of any one example or member; the demo knows the
+/// seeds of the noise too, and still compares every integer.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Demo {
@@ -29,10 +32,80 @@ pub struct Demo {
     /// Seed of the training run: the split of the data, the order of the batches
     #[arg(long, value_name = "SEED", default_value_t = 1)]
     pub seed: u64,
+    /// How the members train together [default: fedavg; with --epsilon dp-sgd, or dp-fedavg for --unit member]
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub algorithm: Option<AlgorithmName>,
+    /// Bits of a coordinate [default: 16; with --epsilon the fewest that cost next to no accuracy]
+    #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(4..=16))]
+    pub bits: Option<u8>,
+    /// Add noise, so that all rounds together are differentially private with this epsilon
+    #[arg(long, value_name = "E")]
+    pub epsilon: Option<f64>,
+    /// The delta of that epsilon [default: 0.00001]
+    #[arg(long, value_name = "D", requires = "epsilon")]
+    pub delta: Option<f64>,
+    /// Whose presence the noise hides: one example, or one member with all its data [default: example; member with dp-fedavg]
+    #[arg(long, value_name = "UNIT", value_enum, requires = "epsilon")]
+    pub unit: Option<UnitName>,
+    /// Law of the noise [default: skellam]
+    #[arg(long, value_name = "LAW", value_enum, requires = "epsilon")]
+    pub mechanism: Option<MechanismName>,
     /// Folder for report.html and report.png, which show the run in figures. An earlier report there is replaced, any other file
     /// is not. Without this flag it is veilsum-demo-report in this folder, or with --json nowhere
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+}
+
+/// How members train together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AlgorithmName {
+    /// Local descent, mean of the differences.
+    #[value(name = "fedavg")]
+    FedAvg,
+    /// FedAvg with a pull to the global model.
+    #[value(name = "fedprox")]
+    FedProx,
+    /// Mean of full gradients.
+    #[value(name = "fedsgd")]
+    FedSgd,
+    /// FedAvg with momentum at the coordinator.
+    #[value(name = "fedavgm")]
+    FedAvgM,
+    /// Adam at the coordinator.
+    #[value(name = "fedadam")]
+    FedAdam,
+    /// Yogi at the coordinator.
+    #[value(name = "fedyogi")]
+    FedYogi,
+    /// Adagrad at the coordinator.
+    #[value(name = "fedadagrad")]
+    FedAdagrad,
+    /// Gradients of single examples, clipped: hides an example.
+    #[value(name = "dp-sgd")]
+    DpSgd,
+    /// FedAvg with clipped updates: hides a member.
+    #[value(name = "dp-fedavg")]
+    DpFedAvg,
+}
+
+/// Whose presence is hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum UnitName {
+    /// All that one member holds.
+    Member,
+    /// One example of one member.
+    Example,
+}
+
+/// Law of the noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MechanismName {
+    /// Discrete Laplace, in Polya shares.
+    Laplace,
+    /// Discrete Gaussian.
+    Gaussian,
+    /// Skellam.
+    Skellam,
 }
 
 /// A member of the demo.
@@ -60,5 +133,8 @@ const EXAMPLES: &str = "\
 Examples:
   veilsum demo
   veilsum demo --vanish
+  veilsum demo --epsilon 4
+  veilsum demo --epsilon 8 --unit member --mechanism gaussian --vanish
+  veilsum demo --algorithm fedadam --bits 8
   veilsum demo --members 30 --rounds 5 --vanish --json
   veilsum demo --vanish --report /tmp/veilsum-report";

@@ -54,6 +54,8 @@ pub struct TaskTable {
     pub results: PathBuf,
     /// Model that the first round starts from.
     pub model: Option<PathBuf>,
+    /// Job that the task is of: its algorithm makes the models.
+    pub job: Option<PathBuf>,
     /// Step of the model along the mean update.
     #[serde(default = "step")]
     pub step: f64,
@@ -108,6 +110,11 @@ impl CoordinatorFile {
             task.task = resolve(path, &task.task);
             task.results = resolve(path, &task.results);
             task.model = task.model.as_ref().map(|model| resolve(path, model));
+            task.job = task.job.as_ref().map(|job| resolve(path, job));
+            if task.job.is_some() && task.model.is_some() {
+                let error = "found `job` and `model`, wanted one of them";
+                return Err(Failure::usage(error).in_file(path));
+            }
             if !(task.step.is_finite() && task.step > 0.0) {
                 let error = format!("`step` is {}, wanted a number above 0", task.step);
                 return Err(Failure::usage(error).in_file(path));
@@ -240,6 +247,10 @@ results = "results"
 # next round starts from that. Without a model members just get the mean.
 # model = "model.safetensors"
 # step = 1.0
+
+# A job instead (`veilsum train --print-example`), whose algorithm makes the models. The task must have the job's tensors. The state of
+# the training is kept in the folder of results, and a coordinator that starts again goes on from it.
+# job = "train.toml"
 
 # Pause between two rounds.
 # pause = "10s"

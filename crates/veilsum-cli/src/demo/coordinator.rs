@@ -53,10 +53,30 @@ pub struct Sum {
     pub file: Option<PathBuf>,
     /// The packed sum.
     pub sum: Option<PathBuf>,
+    /// What its noise is worth, in a task with noise.
+    pub noise: Option<Noise>,
     /// Bytes that all members sent.
     pub upload_bytes: u64,
+    /// Bytes of the model that members got.
+    pub download_bytes: Option<Downloaded>,
     /// From the opening to the sum.
     pub wall_s: f64,
+}
+
+/// The noise of a sum as the coordinator tells of it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Noise {
+    /// Survivors whose surplus is still in the sum.
+    pub unremoved: Vec<Slot>,
+}
+
+/// Bytes of a model, whole and as deltas.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Downloaded {
+    /// Whole.
+    pub full: u64,
+    /// As deltas.
+    pub delta: u64,
 }
 
 /// The lines that the demo reads, of all that `serve` prints.

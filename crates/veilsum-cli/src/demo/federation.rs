@@ -1,23 +1,28 @@
 //! Everything that exists before a round: a folder with keys, roster, task, model and configurations.
 
-use super::data::Data;
-use crate::args::demo::Demo;
+use super::job;
+use crate::args::demo::{Demo, MechanismName};
 use crate::commands::keygen::generate;
+use crate::commands::train::setup::failure;
+use crate::commands::train::task::task;
 use crate::exit::Failure;
 use crate::files::{self, Existing, Readers};
 use crate::random;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use veilsum_client::FileLedger;
-use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Plan, Range, TensorSpec};
-use veilsum_learn::digits;
+use veilsum_encode::Plan;
+use veilsum_learn::Job;
+use veilsum_learn::job::JobError;
 use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::Slot;
-use veilsum_proto::parameters::{Amount, ElectorateChoice, GraphChoice, Parameters};
+use veilsum_proto::noise::RoundNoise;
+use veilsum_proto::parameters::Parameters;
 use veilsum_proto::roster::{Name, Roster, RosterDraft};
-use veilsum_proto::task::{Task, TaskSpec};
+use veilsum_proto::task::Task;
 
 /// A federation whose every secret this process knows.
 pub struct Federation {
@@ -33,22 +38,30 @@ pub struct Federation {
     pub parameters: Parameters,
     /// Its lanes.
     pub plan: Plan,
-    /// The data, cut.
-    pub data: Data,
-    /// Rounding seeds of the members, by slot.
-    pub rounding_seeds: Vec<[u8; 32]>,
+    /// What they train.
+    pub job: Job,
+    /// Images that there are, those of the test included.
+    pub images: usize,
+    /// What the noise of a round is worth, if there is any.
+    pub noise: Option<Arc<RoundNoise>>,
+    /// Seeds of the members, by slot.
+    pub seeds: Vec<Seeds>,
     folder: PathBuf,
 }
 
-/// What a member's process has to know, beside its files.
-#[derive(Debug, Deserialize, Serialize)]
-pub struct RunFile {
-    /// Number of members.
-    pub members: u32,
-    /// Seed of the training run.
-    pub seed: u64,
-    /// Last round.
-    pub rounds: u64,
+/// What a member of the demo draws from, where another member draws from the operating system.
+///
+/// # Security
+///
+/// With them the demo makes every contribution again: nothing of such a member is private.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Seeds {
+    /// Of the rounding.
+    #[serde(with = "hex::serde")]
+    pub rounding: [u8; 32],
+    /// Of the noise.
+    #[serde(with = "hex::serde")]
+    pub noise: [u8; 32],
 }
 
 /// Where things are in the folder of a demo.
@@ -58,28 +71,23 @@ impl Federation {
     /// Makes keys, signs a roster, writes a task, a model and configurations into an empty folder.
     pub fn found(args: &Demo, folder: &Path) -> Result<Self, Failure> {
         let places = Places(folder);
-        let data = Data::load(args.members, args.seed)?;
+        let job = job::job(args)?;
         let (roster, authority) = roster(&places, args.members)?;
-        let task = task(&data)?;
+        let task =
+            task(job::parts(&job)?, args.members).map_err(|failure| hinted(failure, args))?;
         let parameters = task
             .parameters(args.members)
             .map_err(|error| files::task(&error))?;
         let plan = task
             .plan(args.members)
             .map_err(|error| files::task(&error))?;
+        let noise = task
+            .round_noise(args.members)
+            .map_err(|error| files::task(&error))?;
         write(&places.task(), &task.to_toml())?;
-        let model = data.first_model()?.to_bytes().map_err(Failure::failed)?;
-        files::write(&places.model(), &model, Readers::Owner, Existing::Keep)?;
-        write(&places.policy(), &policy(&authority, &parameters))?;
-        let run = RunFile {
-            members: args.members,
-            seed: args.seed,
-            rounds: args.rounds,
-        };
-        write(
-            &places.run(),
-            &toml::to_string(&run).map_err(Failure::failed)?,
-        )?;
+        let text = toml::to_string(job.spec()).map_err(Failure::failed)?;
+        write(&places.job(), &text)?;
+        write(&places.policy(), &policy(&authority, &parameters, &job))?;
         write(&places.coordinator(), &coordinator(args, &authority))?;
         Ok(Self {
             members: args.members,
@@ -88,8 +96,10 @@ impl Federation {
             task,
             parameters,
             plan,
-            data,
-            rounding_seeds: rounding_seeds(&places, args.members)?,
+            images: images(&job).map_err(|error| failure(&error))?,
+            job,
+            noise,
+            seeds: seeds(&places, args.members)?,
             folder: folder.to_owned(),
         })
     }
@@ -121,9 +131,9 @@ impl Places<'_> {
         self.0.join("policy.toml")
     }
 
-    /// See [`RunFile`].
-    pub fn run(&self) -> PathBuf {
-        self.0.join("run.toml")
+    /// What is trained.
+    pub fn job(&self) -> PathBuf {
+        self.0.join("job.toml")
     }
 
     /// Secret key of a member.
@@ -136,9 +146,9 @@ impl Places<'_> {
         self.0.join(format!("member-{slot}.ledger"))
     }
 
-    /// Rounding seed of a member, in hex.
-    pub fn rounding(&self, slot: Slot) -> PathBuf {
-        self.0.join(format!("member-{slot}.rounding"))
+    /// [`Seeds`] of a member.
+    pub fn seeds(&self, slot: Slot) -> PathBuf {
+        self.0.join(format!("member-{slot}.seeds"))
     }
 
     /// What a process says on standard error.
@@ -149,10 +159,24 @@ impl Places<'_> {
     fn task(&self) -> PathBuf {
         self.0.join("task.toml")
     }
+}
 
-    fn model(&self) -> PathBuf {
-        self.0.join("model.safetensors")
+/// Laplace noise is for few coordinates, which the demo's model has not.
+fn hinted(failure: Failure, args: &Demo) -> Failure {
+    match args.mechanism {
+        Some(MechanismName::Laplace) => failure.hint(
+            "laplace noise grows with the number of coordinates: take skellam or gaussian, a larger epsilon, or fewer rounds",
+        ),
+        Some(MechanismName::Gaussian | MechanismName::Skellam) | None => failure,
     }
+}
+
+fn images(job: &Job) -> Result<usize, JobError> {
+    let mut images = job.test()?.map_or(0, |test| test.len());
+    for member in 0..job.spec().members {
+        images += job.examples(member)?.len();
+    }
+    Ok(images)
 }
 
 fn roster(places: &Places<'_>, members: u32) -> Result<(Roster, PublicKey), Failure> {
@@ -187,53 +211,29 @@ fn roster(places: &Places<'_>, members: u32) -> Result<(Roster, PublicKey), Fail
     Ok((roster, authority.public()))
 }
 
-/// Weighted means of softmax updates; a tenth of the members may be corrupt, a quarter may vanish.
-fn task(data: &Data) -> Result<Task, Failure> {
-    let model = data.first_model()?;
-    let spec = |(name, tensor): (&String, &veilsum_encode::Tensor)| TensorSpec {
-        name: name.clone(),
-        shape: tensor.shape.clone(),
-        dtype: tensor.data.dtype(),
-    };
-    let manifest =
-        Manifest::new(model.tensors().iter().map(spec).collect()).map_err(Failure::failed)?;
-    let heaviest = data
-        .parts
-        .iter()
-        .map(veilsum_learn::Examples::len)
-        .max()
-        .unwrap_or(1);
-    let encoding = FloatEncoding {
-        range: Range::Fixed(digits::CLIP_MAX_ABS),
-        ..FloatEncoding::new(Clip::L2(digits::CLIP_L2), 16).weighted(heaviest as u32)
-    };
-    let rate = |text: &str| text.parse::<Amount>().map_err(Failure::failed);
-    Task::new(TaskSpec {
-        name: name(TASK)?,
-        manifest,
-        encoding: Encoding::Float(encoding),
-        corrupt: rate("0.1")?,
-        dropout: rate("0.25")?,
-        floor: None,
-        graph: GraphChoice::Auto,
-        electorate: ElectorateChoice::Auto,
-        cohort: None,
-        max_attempts: 5,
-        noise: None,
-    })
-    .map_err(|error| files::task(&error))
-}
-
-fn policy(authority: &PublicKey, parameters: &Parameters) -> String {
+/// With noise in the job, members refuse a task without it, and stop where its budget is spent.
+fn policy(authority: &PublicKey, parameters: &Parameters, job: &Job) -> String {
     let Parameters { f, c, .. } = parameters;
-    format!("version = 1\nauthority = \"{authority}\"\nmin_survivors = {f}\nmin_corrupt = {c}\n")
+    let mut text = format!(
+        "version = 1\nauthority = \"{authority}\"\nmin_survivors = {f}\nmin_corrupt = {c}\n"
+    );
+    if let (Some(privacy), Some(unit)) = (job.spec().privacy, job.unit()) {
+        let _ = write!(
+            text,
+            "\n[privacy]\nrequired = true\nunit = \"{unit}\"\nepsilon_per_task = {:?}\n",
+            privacy.epsilon
+        );
+    }
+    text
 }
 
 /// Phases close as soon as everybody has answered, so their time counts only where somebody has vanished.
 fn coordinator(args: &Demo, authority: &PublicKey) -> String {
     let crowd = args.members / 10;
+    // noise takes its time before an upload
+    let noise = if args.epsilon.is_some() { 1500 } else { 0 };
     let phase = if args.vanish {
-        1500 + 100 * crowd
+        1500 + 100 * crowd + noise
     } else {
         15_000
     };
@@ -250,7 +250,7 @@ linger = "2s"
 task = "task.toml"
 rounds = {rounds}
 results = "results"
-model = "model.safetensors"
+job = "job.toml"
 gather = {{ members = {members}, wait = "15s" }}
 
 [tasks.deadlines]
@@ -264,20 +264,28 @@ reveal = "{phase}ms"
     )
 }
 
-fn rounding_seeds(places: &Places<'_>, members: u32) -> Result<Vec<[u8; 32]>, Failure> {
+fn seeds(places: &Places<'_>, members: u32) -> Result<Vec<Seeds>, Failure> {
     let one = |slot| {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(Failure::failed)?;
-        let text = hex::encode(seed);
+        let seeds = Seeds {
+            rounding: random()?,
+            noise: random()?,
+        };
+        let text = toml::to_string(&seeds).map_err(Failure::failed)?;
         files::write(
-            &places.rounding(slot),
+            &places.seeds(slot),
             text.as_bytes(),
             Readers::Owner,
             Existing::Keep,
         )?;
-        Ok(seed)
+        Ok(seeds)
     };
     (0..members).map(Slot).map(one).collect()
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(Failure::failed)?;
+    Ok(seed)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
@@ -287,6 +295,3 @@ fn write(path: &Path, text: &str) -> Result<(), Failure> {
 fn name(text: &str) -> Result<Name, Failure> {
     text.parse().map_err(Failure::failed)
 }
-
-/// Name of the task.
-const TASK: &str = "digits";

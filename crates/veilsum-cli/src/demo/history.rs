@@ -1,10 +1,12 @@
 //! The demo as a run for the report.
 
 use super::federation::Federation;
-use super::report::Report;
+use super::report::{Report, noise_words, privacy_words};
 use super::round::Judged;
 use super::script::Point;
-use crate::report::{Fact, Phase, RoundOutcome, RoundRow, RunHistory, Score, Vanished};
+use crate::report::{
+    Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
+};
 use crate::table::{bytes, grouped, rounds};
 use veilsum_learn::Evaluation;
 use veilsum_proto::ids::Slot;
@@ -23,10 +25,19 @@ pub fn of(federation: &Federation, report: &Report) -> RunHistory {
         ),
         rounds: report.rounds().iter().map(row).collect(),
         pooled: score(report.pooled()),
-        privacy: None,
-        settings: settings(federation),
-        hidden: HIDDEN.map(str::to_owned).into(),
-        visible: VISIBLE.map(str::to_owned).into(),
+        privacy: federation.noise.as_ref().map(|noise| Privacy {
+            unit: noise.unit(),
+            delta: noise.delta(),
+            mechanism: format!(
+                "{}; {}",
+                noise_words(&federation.job, noise),
+                privacy_words(&federation.job, noise)
+            ),
+            budget: federation.job.spec().privacy.map(|privacy| privacy.epsilon),
+        }),
+        settings: settings(federation, report),
+        hidden: hidden(federation),
+        visible: visible(report),
     }
 }
 
@@ -54,10 +65,10 @@ fn row(round: &Judged) -> RoundRow {
         vanished: vanished.collect(),
         secure: score(round.secure),
         plain: score(round.plain),
-        epsilon: None,
-        epsilon_total: None,
+        epsilon: round.epsilon,
+        epsilon_total: round.epsilon_total,
         upload_bytes: summed.then_some(round.upload_bytes),
-        download_bytes: None,
+        download_bytes: (round.download_bytes > 0).then_some(round.download_bytes),
         wall_s: summed.then_some(round.wall_s),
     }
 }
@@ -80,36 +91,34 @@ fn phase(point: Point) -> Phase {
     }
 }
 
-fn settings(federation: &Federation) -> Vec<Fact> {
+fn settings(federation: &Federation, report: &Report) -> Vec<Fact> {
     let Federation {
         members,
         parameters,
         plan,
-        data,
+        job,
+        images,
         ..
     } = federation;
-    let fact = |name: &str, value: String| Fact {
-        name: name.to_owned(),
-        value,
+    let weighted = match job.is_weighted() {
+        true => "weighted by examples",
+        false => "every member counts alike",
     };
-    vec![
-        fact(
+    [
+        (
             "data",
             format!(
                 "{} handwritten digits (UCI), dealt by label: members see different digits",
-                grouped((data.train.len() + data.test.len()) as u64)
+                grouped(*images as u64)
             ),
         ),
-        fact(
+        (
             "judged on",
-            format!(
-                "{} images that nobody trained on",
-                grouped(data.test.len() as u64)
-            ),
+            format!("{} images that nobody trained on", grouped(report.test_images() as u64)),
         ),
-        fact("seed", data.seed().0.to_string()),
-        fact("algorithm", "FedAvg, weighted by examples".to_owned()),
-        fact(
+        ("algorithm", format!("{}, {weighted}", job.spec().algorithm.name())),
+        ("seed of the training", job.spec().seed.to_string()),
+        (
             "update",
             format!(
                 "{} coordinates of {} bits, masked: {}",
@@ -118,30 +127,53 @@ fn settings(federation: &Federation) -> Vec<Fact> {
                 bytes(plan.packed_bytes() as u64)
             ),
         ),
-        fact(
-            "quorum",
-            format!("{} of {members} sign who is in a sum", parameters.q),
-        ),
-        fact(
+        ("quorum", format!("{} of {members} sign who is in a sum", parameters.q)),
+        (
             "withstands",
             format!(
                 "{} members that vanish at any moment, and beside them {} that work with the coordinator",
                 parameters.d, parameters.c
             ),
         ),
-        fact("smallest sum", format!("{} members", parameters.f)),
+        ("smallest sum", format!("{} members", parameters.f)),
     ]
+    .map(|(name, value)| Fact {
+        name: name.to_owned(),
+        value,
+    })
+    .into()
 }
 
-const HIDDEN: [&str; 3] = [
-    "Each member's update. The coordinator received it under masks that only the sum takes off.",
-    "Each member's number of examples: it is a lane of the same masked vector.",
-    "The images. They never left their member's process.",
-];
+fn hidden(federation: &Federation) -> Vec<String> {
+    let mut hidden = vec![
+        "Each member's update. The coordinator received it under masks that only the sum takes off."
+            .to_owned(),
+        "The images. They never left their member's process.".to_owned(),
+    ];
+    if federation.job.is_weighted() {
+        hidden.push(
+            "Each member's number of examples: it is a lane of the same masked vector.".to_owned(),
+        );
+    }
+    if let Some(noise) = &federation.noise {
+        hidden.push(format!(
+            "Up to epsilon and delta: {}. Noise was in each update before it was masked.",
+            whose(noise.unit())
+        ));
+    }
+    hidden
+}
 
-const VISIBLE: [&str; 4] = [
-    "The sum of each round, the sum of its weights, and the model that they make. What a sum tells about a member depends on how many are in it.",
-    "Who took part in which round, who went silent when, and how many bytes each sent.",
-    "No noise was added, so nothing bounds what the sums tell: no epsilon can be stated.",
-    "The demo itself holds the seeds of its members, which is how it could make every contribution again and compare.",
-];
+fn visible(report: &Report) -> Vec<String> {
+    let mut visible = vec![
+        "The sum of each round, the sum of its weights, and the model that they make. What a sum tells about a member depends on how many are in it.",
+        "Who took part in which round, who went silent when, and how many bytes each sent.",
+    ];
+    if report.spent().is_none() {
+        visible.push(
+            "No noise was added, so nothing bounds what the sums tell: no epsilon can be stated.",
+        );
+    }
+    visible.push("The demo itself holds the seeds of its members, which is how it could make every contribution again and compare: nothing is hidden from it.");
+    visible.into_iter().map(str::to_owned).collect()
+}

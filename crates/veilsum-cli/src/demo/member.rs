@@ -1,32 +1,35 @@
 //! `veilsum demo-member`: a member of the demo, hidden from the help.
 //!
-//! The client of `veilsum join`, with a trainer inside, a rounding seed that the demo knows, and a habit of killing itself.
+//! The client of `veilsum join`, with a trainer inside, seeds of rounding and noise that the demo knows, and a habit of killing
+//! itself.
+//!
+//! # Security
+//!
+//! Nothing of such a member is private: see [`Seeds`].
 
-use super::data::Data;
-use super::federation::{Places, RunFile};
+use super::federation::{Places, Seeds};
 use super::script::{Point, Vanishing};
 use crate::args::demo::DemoMember;
-use crate::exit::{Failure, Outcome};
+use crate::commands::train::setup::{failure, job};
+use crate::exit::Failure;
 use crate::models::ModelFolder;
 use crate::{files, output, runtime};
 use rustix::process::{Signal, getpid, kill_process};
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::Arc;
 use veilsum_client::{
     Client, Contributor, Event, FileLedger, LocalUpdate, MemberConfig, MemberResult, Policy,
     RoundAbort, RoundInfo, stop_pair,
 };
-use veilsum_learn::{LocalTrainer, Model, Trainer as _};
+use veilsum_learn::{MemberHalf, Outcome};
 use veilsum_math::Threads;
-use veilsum_proto::ids::Round;
+use veilsum_proto::ids::{Round, Slot};
 
 /// Runs the command.
-pub fn run(args: &DemoMember) -> Outcome {
+pub fn run(args: &DemoMember) -> crate::exit::Outcome {
     let places = Places(&args.folder);
-    let run: RunFile =
-        toml::from_str(&files::read_text(&places.run())?).map_err(Failure::failed)?;
-    let trainer = Data::load(run.members, run.seed)?.trainer(args.slot.index())?;
+    let job = job(&places.job())?;
+    let trainer = MemberHalf::new(&job, args.slot.0).map_err(|error| failure(&error))?;
     let policy =
         Policy::from_toml(&files::read_text(&places.policy())?).map_err(Failure::failed)?;
     let roster = files::signed_roster(&places.roster(), &policy.authority)?;
@@ -37,7 +40,9 @@ pub fn run(args: &DemoMember) -> Outcome {
         Arc::new(roster),
         policy,
     );
-    config.rounding_seed = Some(rounding_seed(&places.rounding(args.slot))?);
+    let seeds: Seeds =
+        toml::from_str(&files::read_text(&places.seeds(args.slot))?).map_err(Failure::failed)?;
+    (config.rounding_seed, config.noise_seed) = (Some(seeds.rounding), Some(seeds.noise));
     config.threads = Threads::One;
     let ledger = places.ledger(args.slot);
     let models = ModelFolder::beside(&ledger);
@@ -46,7 +51,8 @@ pub fn run(args: &DemoMember) -> Outcome {
     let mut client = client.with_models(models);
     let local = Local {
         trainer,
-        last: Round(run.rounds),
+        slot: args.slot,
+        last: Round(job.spec().rounds),
     };
     let script = args.vanish.clone();
     runtime::start()?.block_on(async move {
@@ -60,23 +66,27 @@ pub fn run(args: &DemoMember) -> Outcome {
 
 /// Trains on the member's own digits.
 struct Local {
-    trainer: LocalTrainer,
+    trainer: MemberHalf,
+    slot: Slot,
     last: Round,
 }
 
 impl Contributor for Local {
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, veilsum_client::Failure> {
         let bytes = info.model.as_deref().ok_or("the task has no model")?;
-        let trained = self
-            .trainer
-            .train(&Model::from_bytes(bytes)?, info.round.0)?;
+        let brought = self.trainer.contribute(bytes, info.round.0)?;
         Ok(LocalUpdate {
-            tensors: trained.delta,
-            weight: trained.examples,
+            tensors: brought.tensors,
+            weight: brought.weight,
         })
     }
 
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {
+        let outcome = match result.survivors.contains(&self.slot) {
+            true => Outcome::Summed,
+            false => Outcome::Lost,
+        };
+        self.trainer.settle(result.round.0, outcome);
         if result.round >= self.last {
             ControlFlow::Break(())
         } else {
@@ -123,10 +133,4 @@ fn point_of(event: &Event) -> Option<(Round, Point)> {
         } => (sent.saturating_mul(2) >= *total).then_some((*round, Point::MidUpload)),
         _ => None,
     }
-}
-
-fn rounding_seed(path: &Path) -> Result<[u8; 32], Failure> {
-    let mut seed = [0; 32];
-    hex::decode_to_slice(files::read_text(path)?.trim(), &mut seed).map_err(Failure::failed)?;
-    Ok(seed)
 }

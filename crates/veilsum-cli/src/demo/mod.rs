@@ -1,7 +1,7 @@
 //! `veilsum demo`: a federation of processes on this machine that trains with every update masked.
 //!
-//! Not for real data: the demo holds the keys and the rounding seeds of all its members, which is how it can say whether a
-//! masked sum is exact. No other command has such a seed.
+//! Not for real data: the demo holds the keys and the seeds of rounding and noise of all its members, which is how it can say
+//! whether a masked sum is exact. No other command has such seeds.
 //!
 //! ```text
 //! demo --+-- veilsum serve --json          the coordinator as it is, with a configuration that the demo writes
@@ -11,9 +11,9 @@
 
 mod check;
 mod coordinator;
-mod data;
 mod federation;
 mod history;
+mod job;
 pub mod member;
 mod members;
 mod report;
@@ -86,7 +86,7 @@ async fn demonstrate(args: &Demo, folder: &Path, output: Output) -> Outcome {
     }
     coordinator.end().await;
     members.end().await;
-    let mut report = Report::new(rounds, &reference)?;
+    let mut report = Report::new(rounds, &reference, federation.noise.as_deref())?;
     if let Some(place) = place {
         let history = history::of(&federation, &report);
         report.written(tokio::task::block_in_place(|| place.write(&history))?);

@@ -7,13 +7,16 @@ use super::script::{Point, Script};
 use crate::exit::{Failure, Kind, Outcome};
 use crate::output::{self, Output};
 use crate::progress::Progress;
-use crate::report::Written;
-use crate::table::{bytes, grouped};
+use crate::report::{Written, epsilon, short, whose};
+use crate::table::{bytes, grouped, rounds};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use veilsum_learn::Evaluation;
+use veilsum_dp::Unit;
+use veilsum_learn::job::Algorithm;
+use veilsum_learn::{Evaluation, Job};
+use veilsum_proto::noise::RoundNoise;
 use veilsum_proto::parameters::Parameters;
 
 /// Prints as things happen; with JSON only the report at the end.
@@ -29,6 +32,10 @@ pub struct Report {
     accuracy_secure: f64,
     accuracy_plain: f64,
     accuracy_pooled: f64,
+    /// Epsilon of all rounds together; null without noise, as the two that belong to it.
+    epsilon_total: Option<f64>,
+    delta: Option<f64>,
+    unit: Option<Unit>,
     /// Where the page is, if there is one.
     report: Option<PathBuf>,
     #[serde(skip)]
@@ -75,15 +82,22 @@ impl Screen {
 
 impl Report {
     /// Sums the run up.
-    pub fn new(rounds: Vec<Judged>, reference: &Reference) -> Result<Self, Failure> {
+    pub fn new(
+        rounds: Vec<Judged>,
+        reference: &Reference,
+        noise: Option<&RoundNoise>,
+    ) -> Result<Self, Failure> {
         let pooled = tokio::task::block_in_place(|| reference.pooled())?;
         Ok(Self {
-            rounds,
             accuracy_secure: reference.secure()?.accuracy,
             accuracy_plain: reference.plain()?.accuracy,
             accuracy_pooled: pooled.accuracy,
+            epsilon_total: rounds.iter().rev().find_map(|round| round.epsilon_total),
+            delta: noise.map(RoundNoise::delta),
+            unit: noise.map(RoundNoise::unit),
             report: None,
             pooled,
+            rounds,
             test_images: reference.test_images(),
         })
     }
@@ -98,6 +112,11 @@ impl Report {
         self.pooled
     }
 
+    /// Images that models were judged by.
+    pub fn test_images(&self) -> usize {
+        self.test_images
+    }
+
     /// Says where the report for people is.
     pub fn written(&mut self, files: Written) {
         self.report = Some(files.html);
@@ -106,14 +125,21 @@ impl Report {
     /// Whether all sums are the plain sums, in a sentence.
     pub fn verdict(&self) -> String {
         let total = self.rounds.len();
+        let sums = match self.epsilon_total {
+            None => "equal the plain sums of their survivors",
+            Some(_) => "equal the plain sums of their survivors and of the noise that stays",
+        };
         match self.rounds.iter().filter(|round| round.exact).count() {
-            exact if exact == total => format!(
-                "All {total} masked sums equal the plain sums of their survivors, to the last integer."
-            ),
-            exact => {
-                format!("{exact} of {total} masked sums equal the plain sums of their survivors.")
+            exact if exact == total => {
+                format!("All {total} masked sums {sums}, to the last integer.")
             }
+            exact => format!("{exact} of {total} masked sums {sums}."),
         }
+    }
+
+    /// What all rounds together cost; nothing without noise.
+    pub fn spent(&self) -> Option<(f64, f64, Unit)> {
+        Some((self.epsilon_total?, self.delta?, self.unit?))
     }
 
     /// A run is good if every round that was asked for is exact.
@@ -148,13 +174,14 @@ impl Report {
 fn intro(federation: &Federation, script: &Script, address: &str) -> String {
     let Federation {
         members,
-        rounds,
+        rounds: count,
         parameters,
         plan,
-        data,
+        job,
+        images,
+        noise,
         ..
     } = federation;
-    let images = data.train.len() + data.test.len();
     let mut text = String::new();
     let mut say = |name: &str, words: String| {
         let _ = writeln!(text, "  {name:<10}  {words}");
@@ -163,9 +190,16 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
         "data",
         format!(
             "{} handwritten digits (UCI), dealt by label: members see different digits",
-            grouped(images as u64)
+            grouped(*images as u64)
         ),
     );
+    if job.spec().algorithm != (Algorithm::FedAvg {}) {
+        say("algorithm", job.spec().algorithm.name().to_owned());
+    }
+    if let Some(noise) = noise {
+        say("noise", noise_words(job, noise));
+        say("privacy", privacy_words(job, noise));
+    }
     say(
         "processes",
         format!(
@@ -204,10 +238,39 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
             ),
         );
     }
+    let against = match noise {
+        None => "the plain sum of the same updates",
+        Some(_) => "the plain sum of the same updates and noise",
+    };
     format!(
-        "Veilsum demo: {members} members train a classifier together in {rounds} rounds. The coordinator learns the sums of\n\
-         their updates and no single update; here every sum is held against the plain sum of the same updates.\n\n\
-         {text}\n{HEAD}"
+        "Veilsum demo: {members} members train a classifier together in {count} rounds. The coordinator learns the sums of\n\
+         their updates and no single update; here every sum is held against {against}.\n\n\
+         {text}\n{}",
+        head(noise.is_some())
+    )
+}
+
+/// What the noise is.
+pub fn noise_words(job: &Job, noise: &RoundNoise) -> String {
+    let law = job
+        .spec()
+        .privacy
+        .map_or("", |privacy| privacy.mechanism.name());
+    let surplus = match noise.has_chain() {
+        true => "; what is too much comes off once the survivors are certified",
+        false => "",
+    };
+    format!("{law}, a share of it from every member{surplus}")
+}
+
+/// What the noise promises.
+pub fn privacy_words(job: &Job, noise: &RoundNoise) -> String {
+    format!(
+        "epsilon {} over {} at delta {}, for {}",
+        epsilon(noise.total(job.spec().rounds).epsilon),
+        rounds(job.spec().rounds),
+        short(noise.delta()),
+        whose(noise.unit())
     )
 }
 
@@ -234,14 +297,21 @@ fn line(round: &Judged) -> String {
     }
     notes.extend(round.abort.clone());
     let line = format!(
-        "{:>5}  {survivors:>9}  {exact:<22}  {:>8.4}  {:>8}  {:>6.2}s  {}",
+        "{:>5}  {survivors:>9}  {exact:<22}  {:>8.4}  {}{:>8}  {:>6.2}s  {}",
         round.round.0,
         round.accuracy,
+        spent(round),
         bytes(round.upload_bytes),
         round.wall_s,
         notes.join(", ")
     );
     line.trim_end().to_owned()
+}
+
+/// The column of epsilon, which is not there without noise.
+fn spent(round: &Judged) -> String {
+    let spent = round.epsilon_total.map(epsilon);
+    spent.map_or(String::new(), |spent| format!("{spent:>7}  "))
 }
 
 fn note(Vanished { member, phase }: &Vanished) -> String {
@@ -273,11 +343,30 @@ fn summary(report: &Report) -> String {
             "Whoever vanished after its upload is in the sum all the same: the others hold the shares to take its mask off."
         );
     }
+    if let Some((spent, delta, unit)) = report.spent() {
+        let _ = writeln!(
+            text,
+            "Privacy of all rounds together: epsilon {} at delta {}, for {}.",
+            epsilon(spent),
+            short(delta),
+            whose(unit)
+        );
+    }
+    let (made, plain) = match report.spent() {
+        None => (
+            "what this federation learned",
+            "the same rounds and survivors without masks, in floats",
+        ),
+        Some(_) => (
+            "what this federation learned, with noise",
+            "the same rounds and survivors without masks and noise, in floats",
+        ),
+    };
     let _ = write!(
         text,
         "\nAccuracy on {} images that nobody trained on\n\
-         \x20 masked sums      {:.4}   what this federation learned\n\
-         \x20 plain averages   {:.4}   the same rounds and survivors without masks, in floats\n\
+         \x20 masked sums      {:.4}   {made}\n\
+         \x20 plain averages   {:.4}   {plain}\n\
          \x20 pooled data      {:.4}   all data in one place, which nobody here had to give away",
         report.test_images, report.accuracy_secure, report.accuracy_plain, report.accuracy_pooled
     );
@@ -291,6 +380,13 @@ fn summary(report: &Report) -> String {
     text
 }
 
-const HEAD: &str = "\
-round  survivors  masked = plain sum      accuracy    upload     time  who vanished, and where
------  ---------  ----------------------  --------  --------  -------  -----------------------";
+fn head(noised: bool) -> String {
+    let (name, line) = match noised {
+        true => ("epsilon  ", "-------  "),
+        false => ("", ""),
+    };
+    format!(
+        "round  survivors  masked = plain sum      accuracy  {name}  upload     time  who vanished, and where\n\
+         -----  ---------  ----------------------  --------  {line}--------  -------  -----------------------"
+    )
+}

@@ -28,8 +28,14 @@ pub struct Judged {
     pub exact: bool,
     /// Accuracy of the model after the round.
     pub accuracy: f64,
+    /// Epsilon of this round alone; null without noise.
+    pub epsilon: Option<f64>,
+    /// Epsilon of the rounds so far, those without a sum counted too; null without noise.
+    pub epsilon_total: Option<f64>,
     /// Bytes that all members sent.
     pub upload_bytes: u64,
+    /// Bytes of the model that members got.
+    pub download_bytes: u64,
     /// Seconds from the opening of the round to its sum.
     pub wall_s: f64,
     /// Integers compared.
@@ -72,6 +78,7 @@ pub async fn judge(
     let vanished = vanished
         .into_iter()
         .map(|(member, phase)| Vanished { member, phase });
+    let spent = reference.spent(round);
     let mut judged = Judged {
         round,
         attempt,
@@ -81,7 +88,10 @@ pub async fn judge(
         vanished: vanished.collect(),
         exact: false,
         accuracy: reference.secure()?.accuracy,
+        epsilon: spent.map(|spent| spent.epsilon),
+        epsilon_total: spent.map(|spent| spent.epsilon_total),
         upload_bytes: 0,
+        download_bytes: 0,
         wall_s: 0.0,
         integers: 0,
         digest: None,
@@ -90,7 +100,10 @@ pub async fn judge(
         abort: None,
     };
     match ended {
-        Ended::Nothing { text, .. } => judged.abort = Some(text),
+        Ended::Nothing { text, .. } => {
+            judged.abort = Some(text);
+            reference.skip(round)?;
+        }
         Ended::Sum(sum) => {
             // training takes a while; the processes are served meanwhile by the other threads
             let Checked {
@@ -106,6 +119,7 @@ pub async fn judge(
             (judged.secure, judged.plain) = (secure, plain);
             judged.accuracy = secure.accuracy;
             (judged.upload_bytes, judged.wall_s) = (sum.upload_bytes, sum.wall_s);
+            judged.download_bytes = sum.download_bytes.map_or(0, |sent| sent.full + sent.delta);
         }
     }
     Ok(judged)

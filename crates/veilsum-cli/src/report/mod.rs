@@ -23,4 +23,7 @@ mod style;
 mod testing;
 
 pub use files::{Place, Written};
-pub use history::{Fact, Phase, RoundOutcome, RoundRow, RunHistory, Score, Vanished};
+pub use history::{
+    Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
+};
+pub use number::{epsilon, short};

@@ -1,6 +1,6 @@
 //! What becomes of a sum at the coordinator: files, the next model, a line.
 
-use super::learner::Learner;
+use super::driver::Driver;
 use super::lines::{Printer, ResultLine, Vanished};
 use crate::exit::{Failure, Kind, Outcome};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use veilsum_server::{ModelDeltas, RoundAbort, RoundResult, TaskHook};
 /// ends, and does not stop the rounds: members have the sum.
 pub(super) struct Publisher {
     results: PathBuf,
-    learner: Option<Learner>,
+    driver: Option<Driver>,
     printer: Arc<Printer>,
     tally: Arc<Tally>,
 }
@@ -47,13 +47,13 @@ impl Tally {
 impl Publisher {
     pub(super) fn new(
         results: &Path,
-        learner: Option<Learner>,
+        driver: Option<Driver>,
         printer: Arc<Printer>,
         tally: Arc<Tally>,
     ) -> Self {
         Self {
             results: results.to_owned(),
-            learner,
+            driver,
             printer,
             tally,
         }
@@ -86,7 +86,7 @@ impl Publisher {
     }
 
     fn learn(&mut self, round: Round, mean: &Tensors) -> Option<PathBuf> {
-        match self.learner.as_mut()?.step(mean) {
+        match self.driver.as_mut()?.step(round, mean) {
             Ok(file) => Some(file.to_owned()),
             Err(failure) => {
                 self.printer
@@ -100,11 +100,11 @@ impl Publisher {
 
 impl TaskHook for Publisher {
     fn base_model(&mut self, _: Round) -> Option<Bytes> {
-        self.learner.as_ref().map(Learner::bytes)
+        self.driver.as_ref().map(Driver::bytes)
     }
 
     fn deltas(&self) -> Option<Arc<dyn ModelDeltas>> {
-        self.learner.as_ref().map(Learner::deltas)
+        self.driver.as_ref().map(Driver::deltas)
     }
 
     fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
@@ -138,7 +138,10 @@ impl TaskHook for Publisher {
             download_bytes: result.download_bytes,
             wall_s: result.wall.as_secs_f64(),
         });
-        ControlFlow::Continue(())
+        match self.driver.as_ref().is_some_and(Driver::is_over) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     }
 
     fn aborted(&mut self, abort: &RoundAbort) {

@@ -1,5 +1,6 @@
 //! `veilsum serve`: the coordinator.
 
+mod driver;
 mod hook;
 mod learner;
 mod lines;
@@ -12,6 +13,7 @@ use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use crate::table::rounds;
+use driver::{Driver, JobDriver};
 use hook::{Publisher, Tally};
 use learner::Learner;
 use lines::Printer;
@@ -54,16 +56,8 @@ impl Setup {
             let config = task_config(table)?;
             gathers(table, &roster).map_err(|failure| failure.in_file(path))?;
             files::usable_folder(&table.results)?;
-            let learner = match &table.model {
-                Some(model) => Some(Learner::start(
-                    &config.task,
-                    model,
-                    &table.results,
-                    table.step,
-                )?),
-                None => None,
-            };
-            let publisher = Publisher::new(&table.results, learner, printer.clone(), tally.clone());
+            let driver = driver(table, &config)?;
+            let publisher = Publisher::new(&table.results, driver, printer.clone(), tally.clone());
             tasks.push((config, Box::new(publisher) as Box<dyn TaskHook>));
         }
         Ok(Self {
@@ -75,6 +69,19 @@ impl Setup {
             tally,
         })
     }
+}
+
+/// What makes the models of a task, if it has any.
+fn driver(table: &TaskTable, config: &TaskConfig) -> Result<Option<Driver>, Failure> {
+    let (task, results) = (&config.task, &table.results);
+    Ok(match (&table.model, &table.job) {
+        (_, Some(job)) => Some(Driver::Job(Box::new(JobDriver::start(task, job, results)?))),
+        (Some(model), None) => {
+            let learner = Learner::start(task, model, results, table.step)?;
+            Some(Driver::Step(learner))
+        }
+        (None, None) => None,
+    })
 }
 
 fn task_config(table: &TaskTable) -> Result<TaskConfig, Failure> {
