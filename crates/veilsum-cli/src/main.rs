@@ -15,6 +15,7 @@ mod random;
 mod report;
 mod runtime;
 mod simulate;
+mod stats;
 mod table;
 
 use args::{Cli, Command};
@@ -52,9 +53,11 @@ fn run(command: &Command, output: Output) -> Outcome {
         Command::Keygen(args) => commands::keygen::run(args, output),
         Command::Roster(args) => commands::roster::run(&args.command, output),
         Command::Task(args) => commands::task::run(&args.command, output),
+        Command::Train(args) => commands::train::run(args, output),
         Command::Simulate(args) => simulate::run(args, output),
         Command::Plan(args) => commands::plan::run(args, output),
         Command::Serve(args) => commands::serve::run(args, output),
         Command::Join(args) => commands::join::run(args, output),
+        Command::Stats(args) => commands::stats::run(args, output),
     }
 }

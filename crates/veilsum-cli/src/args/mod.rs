@@ -6,7 +6,9 @@ pub mod keygen;
 pub mod plan;
 pub mod roster;
 pub mod serve;
+pub mod stats;
 pub mod task;
+pub mod train;
 
 use clap::{Parser, Subcommand};
 
@@ -35,8 +37,10 @@ pub enum Command {
     Plan(plan::Plan),
     Serve(serve::Serve),
     Join(Box<join::Join>),
+    Stats(Box<stats::Stats>),
     #[command(hide = true)]
     DemoMember(demo::DemoMember),
+    Train(train::Train),
     Simulate(crate::simulate::SimulateArgs),
 }
 
@@ -47,8 +51,10 @@ Examples:
   veilsum keygen --out alice.key                   a key for a member
   veilsum roster --help                            who takes part, signed by the authority
   veilsum task --help                              what is summed, and how exactly
+  veilsum train --config train.toml                train on this machine, every round masked
   veilsum serve --config coordinator.toml          run the coordinator
   veilsum join --config member.toml --update update.safetensors
+  veilsum stats --help                             mean, histogram, quantile of several tables, with privacy
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 round aborted, 5 file, 6 network, 130 interrupted.";
 

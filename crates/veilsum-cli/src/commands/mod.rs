@@ -5,4 +5,6 @@ pub mod keygen;
 pub mod plan;
 pub mod roster;
 pub mod serve;
+pub mod stats;
 pub mod task;
+pub mod train;

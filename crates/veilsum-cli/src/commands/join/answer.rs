@@ -1,0 +1,85 @@
+//! `--stats`: the member's answer to a question, if its site allows it.
+
+use super::lines::Printer;
+use crate::exit::Failure;
+use crate::stats::{self, LeftOut, allow::StatsTable, task::fits};
+use ndarray::Array2;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use veilsum_client::RoundInfo;
+use veilsum_encode::Tensors;
+use veilsum_learn::stats::{Question, tensors};
+
+/// Answers from a table, which is read anew for each round.
+pub(super) struct Answerer {
+    table: PathBuf,
+    site: StatsTable,
+    printer: Arc<Printer>,
+}
+
+impl Answerer {
+    pub(super) fn new(
+        table: &Path,
+        site: StatsTable,
+        printer: Arc<Printer>,
+    ) -> Result<Self, Failure> {
+        // told before anything is joined
+        std::fs::File::open(table).map_err(|error| Failure::io(table, &error))?;
+        if !site.allows_any() {
+            return Err(
+                Failure::refused("the configuration allows no statistic").hint(
+                    "list columns and kinds in the table [stats]: veilsum join --print-example",
+                ),
+            );
+        }
+        Ok(Self {
+            table: table.to_owned(),
+            site,
+            printer,
+        })
+    }
+
+    // spec: [stats.query.refuse]
+    pub(super) fn answer(&self, info: &RoundInfo) -> Result<Tensors, Failure> {
+        let no_question = "the task asks no question that `--stats` answers";
+        let bytes = info
+            .model
+            .as_ref()
+            .ok_or_else(|| Failure::refused(no_question))?;
+        let question = Question::from_bytes(bytes)
+            .map_err(|error| Failure::refused(format_args!("{no_question}: {error}")))?;
+        let query = question.query();
+        self.site.allows(query).map_err(|told| {
+            Failure::refused(told)
+                .hint("the table [stats] of the configuration says what is answered")
+        })?;
+        fits(query, &info.task).map_err(|told| {
+            Failure::refused(format_args!("the question does not fit the task: {told}"))
+        })?;
+        let unit = info.task.noise().map(|noise| noise.unit);
+        let (rows, left_out) = stats::read(&self.table, query, self.site.empty, unit)?;
+        self.tell(&left_out);
+        vector(&question, &rows)
+    }
+
+    fn tell(&self, left_out: &LeftOut) {
+        let LeftOut { empty, beyond } = left_out;
+        for (count, why) in [
+            (empty, "with an empty cell"),
+            (beyond, "beyond the rows of the query"),
+        ] {
+            if *count > 0 {
+                let table = self.table.display();
+                self.printer
+                    .warn(&format_args!("{table}: {count} rows {why} are left out"));
+            }
+        }
+    }
+}
+
+fn vector(question: &Question, rows: &Array2<f64>) -> Result<Tensors, Failure> {
+    question
+        .encode(rows.view())
+        .map(tensors)
+        .map_err(Failure::refused)
+}
