@@ -1,0 +1,154 @@
+"""Writes the vectors and verifies them: files in the shape of Wycheproof, one a fact, in folders by topic."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .facts import Fact, Fields, Type, blocks, keys, messages, planning, signing
+from .pages import SPEC
+from .refusal import Refused
+
+FOLDER = SPEC / "vectors"
+TOPICS = (keys, blocks, signing, messages, planning)
+TYPES: dict[str, Type] = {name: made for topic in TOPICS for name, made in topic.TYPES.items()}
+
+
+def all_facts() -> Iterator[Fact]:
+    for topic in TOPICS:
+        yield from topic.facts()
+
+
+def judge(made: Type, given: Fields) -> tuple[Fields | None, str | None]:
+    """Outputs, or the requirement that refuses."""
+    try:
+        return made.compute(given), None
+    except Refused as why:
+        return None, why.requirement
+
+
+def content(fact: Fact) -> dict[str, Any]:
+    tests: list[dict[str, Any]] = []
+    for case in fact.cases:
+        given = json.loads(json.dumps(case.input))
+        output, refused_by = judge(TYPES[fact.type], given)
+        if refused_by != case.refused_by:
+            raise AssertionError(f"{fact.topic}/{fact.name}: {case.comment}: refused by {refused_by}, the fact says {case.refused_by}")
+        test: dict[str, Any] = {"tcId": len(tests) + 1, "comment": case.comment, "flags": [] if refused_by is None else [refused_by]}
+        test["input"] = given
+        test["result"] = "valid" if refused_by is None else "invalid"
+        if refused_by is None:
+            test["output"] = output
+        else:
+            test |= {"layer": TYPES[fact.type].layer, "requirement": refused_by}
+        tests.append(test)
+    flags = {case.refused_by for case in fact.cases if case.refused_by}
+    return {
+        "algorithm": "veilsum/1",
+        "schema": "../vectors.schema.json",
+        "header": [fact.text],
+        "source": fact.source,
+        "notes": {flag: f"refused by the requirement [{flag}]" for flag in sorted(flags)},
+        "numberOfTests": len(tests),
+        "testGroups": [{"type": fact.type, "tests": tests}],
+    }
+
+
+def laid_out(made: dict[str, Any]) -> str:
+    """JSON with one line a test, so that a changed case is one changed line."""
+    group = made["testGroups"][0]
+    lines = ",\n".join("    " + json.dumps(test) for test in group["tests"])
+    head = json.dumps({key: value for key, value in made.items() if key != "testGroups"}, indent=1)[:-2]
+    return f'{head},\n "testGroups": [\n  {{\n   "type": {json.dumps(group["type"])},\n   "tests": [\n{lines}\n   ]\n  }}\n ]\n}}\n'
+
+
+def write() -> int:
+    """Writes every file; the number of faults."""
+    names: Counter[str] = Counter()
+    good = bad = 0
+    for fact in all_facts():
+        made = content(fact)
+        path = FOLDER / fact.topic / f"{fact.name}.json"
+        names[str(path)] += 1
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(laid_out(made), encoding="ascii")
+        results = [test["result"] for test in made["testGroups"][0]["tests"]]
+        good, bad = good + results.count("valid"), bad + results.count("invalid")
+    (FOLDER / "vectors.schema.json").write_text(json.dumps(SCHEMA, indent=1) + "\n", encoding="ascii")
+    print(f"{len(names)} files, {good} good cases, {bad} bad ones")
+    return sum(count > 1 for count in names.values())
+
+
+def verify() -> int:
+    """Walks the folders and computes every case anew; the number of cases that differ."""
+    wrong = cases = files = 0
+    for path in sorted(FOLDER.rglob("*.json")):
+        if path.name == "vectors.schema.json":
+            continue
+        files += 1
+        read = json.loads(path.read_text(encoding="ascii"))
+        found = 0
+        for group in read["testGroups"]:
+            for test in group["tests"]:
+                found += 1
+                output, refused_by = judge(TYPES[group["type"]], test["input"])
+                same = refused_by == test.get("requirement") and output == test.get("output")
+                if not same or (test["result"] == "valid") != (refused_by is None):
+                    wrong += 1
+                    print(f"{path.relative_to(FOLDER)} {test['tcId']} ({test['comment']}): found {refused_by or output}")
+        if found != read["numberOfTests"]:
+            wrong += 1
+            print(f"{path.relative_to(FOLDER)}: {found} tests, {read['numberOfTests']} stated")
+        cases += found
+    print(f"{files} files, {cases} cases, {wrong} differ")
+    return wrong + (files == 0)
+
+
+def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), **more}
+
+
+_TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 1}
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Vectors of Veilsum",
+    "description": "One file a fact. Bytes are lower-case hexadecimal, integers are JSON integers of up to 64 bits, rates are text.",
+    **_object(
+        {
+            "algorithm": {"const": "veilsum/1"},
+            "schema": _TEXT,
+            "header": {"type": "array", "items": _TEXT},
+            "source": {"type": "string", "description": "page, section and requirements"},
+            "notes": {"type": "object", "additionalProperties": _TEXT},
+            "numberOfTests": _COUNT,
+            "testGroups": {"type": "array", "items": {"$ref": "#/$defs/group"}},
+        },
+        additionalProperties=False,
+    ),
+    "$defs": {
+        "group": _object({"type": {"enum": sorted(TYPES)}, "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}}}, additionalProperties=False),
+        "test": _object(
+            {
+                "tcId": _COUNT,
+                "comment": _TEXT,
+                "flags": {"type": "array", "items": _TEXT},
+                "input": {"type": "object"},
+                "result": {"enum": ["valid", "invalid"]},
+            },
+            oneOf=[
+                {"properties": {"result": {"const": "valid"}, "output": {"type": "object"}}, "required": ["output"]},
+                {
+                    "properties": {
+                        "result": {"const": "invalid"},
+                        "layer": {"enum": sorted({made.layer for made in TYPES.values()})},
+                        "requirement": {"type": "string", "description": "id of the requirement that must refuse"},
+                    },
+                    "required": ["layer", "requirement"],
+                },
+            ],
+        ),
+    },
+}
