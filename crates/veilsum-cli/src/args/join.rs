@@ -9,10 +9,12 @@ use std::path::PathBuf;
 /// Contributes an update to each round and writes the result, the weighted mean (the sum in integer tasks), as the same kind
 /// of file. The update leaves this host clipped, quantised and masked; the site's policy decides what is joined at all.
 ///
-/// --update contributes a file. --exec runs a program for each round, in the shell; what it is told stands below.
+/// --update contributes a file. --exec runs a program for each round, in the shell; what it is told stands below. --stats answers
+/// the questions of `veilsum stats` that the configuration allows, and refuses all others. --train runs the member's half of a job
+/// (`veilsum train`) and refuses tasks that are not the job's.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
-#[command(group = ArgGroup::new("source").args(["update", "exec", "print_example", "print_policy"]).required(true))]
+#[command(group = ArgGroup::new("source").args(["update", "exec", "stats", "train", "print_example", "print_policy"]).required(true))]
 pub struct Join {
     /// Configuration file
     #[arg(long, value_name = "FILE", required_unless_present_any = ["print_example", "print_policy"])]
@@ -23,6 +25,12 @@ pub struct Join {
     /// Command that makes the update of a round
     #[arg(long, value_name = "CMD")]
     pub exec: Option<String>,
+    /// Table to answer statistics from, a CSV file with a head; the configuration says which questions are answered
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "weight")]
+    pub stats: Option<PathBuf>,
+    /// Train a job: a file with `job = "train.toml"`, and for a job with files `data = "mine.csv"`
+    #[arg(long, value_name = "FILE", conflicts_with = "weight")]
+    pub train: Option<PathBuf>,
     /// How much this member counts in the mean, for instance its number of examples
     #[arg(long, value_name = "W", default_value_t = 1)]
     pub weight: u32,
@@ -86,4 +94,6 @@ Examples:
   veilsum join --print-policy --authority authority.pub > policy.toml
   veilsum join --config member.toml --new-ledger --update update.safetensors --weight 120
   veilsum join --config member.toml --exec 'python train.py {model} {update} --seed {round}' --rounds 10
-  veilsum join --config member.toml --exec './train' --rounds 0 --json";
+  veilsum join --config member.toml --exec './train' --rounds 0 --json
+  veilsum join --config member.toml --stats patients.csv --rounds 0
+  veilsum join --config member.toml --train member-train.toml --rounds 20";

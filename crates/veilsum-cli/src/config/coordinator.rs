@@ -8,6 +8,7 @@ use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use veilsum_learn::stats::Query;
 use veilsum_proto::message::Deadlines;
 use veilsum_server::Gather;
 
@@ -56,6 +57,8 @@ pub struct TaskTable {
     pub model: Option<PathBuf>,
     /// Job that the task is of: its algorithm makes the models.
     pub job: Option<PathBuf>,
+    /// What members are asked, in a task of a query.
+    pub query: Option<Query>,
     /// Step of the model along the mean update.
     #[serde(default = "step")]
     pub step: f64,
@@ -111,13 +114,25 @@ impl CoordinatorFile {
             task.results = resolve(path, &task.results);
             task.model = task.model.as_ref().map(|model| resolve(path, model));
             task.job = task.job.as_ref().map(|job| resolve(path, job));
-            if task.job.is_some() && task.model.is_some() {
-                let error = "found `job` and `model`, wanted one of them";
+            if task.job.is_some() && (task.model.is_some() || task.query.is_some()) {
+                let error = "found `job` with `model` or `query`, wanted one of them";
                 return Err(Failure::usage(error).in_file(path));
             }
             if !(task.step.is_finite() && task.step > 0.0) {
                 let error = format!("`step` is {}, wanted a number above 0", task.step);
                 return Err(Failure::usage(error).in_file(path));
+            }
+            if task.model.is_some() && task.query.is_some() {
+                return Err(
+                    Failure::usage("found `model` and `query`, wanted one of them").in_file(path),
+                );
+            }
+            let needed = task.query.as_ref().map_or(0, |query| query.rounds().into());
+            if let Some(rounds) = task.rounds.filter(|rounds| *rounds < needed) {
+                let error = format!("`rounds` is {rounds}, the query takes {needed}");
+                return Err(Failure::usage(error)
+                    .in_file(path)
+                    .hint("leave it out: the task ends with its answer"));
             }
             if task.rounds == Some(0) {
                 return Err(Failure::usage("`rounds` is 0, wanted at least 1")
@@ -251,6 +266,10 @@ results = "results"
 # A job instead (`veilsum train --print-example`), whose algorithm makes the models. The task must have the job's tensors. The state of
 # the training is kept in the folder of results, and a coordinator that starts again goes on from it.
 # job = "train.toml"
+
+# A query instead of a model: members answer it with `veilsum join --stats`, and the task ends with the answer, which is written to
+# the folder of results. `veilsum stats ... --task task.toml` writes the task and shows the query. Leave `rounds` out then.
+# query = { kind = "mean", columns = ["age"], rows = 100000, bounds = [[0, 120]], bits = 16 }
 
 # Pause between two rounds.
 # pause = "10s"

@@ -4,6 +4,7 @@ use super::limits::LimitsTable;
 use super::units::Time;
 use super::{read, resolve};
 use crate::exit::Failure;
+use crate::stats::allow::StatsTable;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use veilsum_client::Backoff;
@@ -27,6 +28,9 @@ pub struct MemberFile {
     /// Whether one thread masks, instead of one for each processor.
     #[serde(default)]
     pub one_thread: bool,
+    /// What `--stats` answers.
+    #[serde(default)]
+    pub stats: StatsTable,
     /// Waits between tries to connect.
     #[serde(default)]
     pub reconnect: ReconnectTable,
@@ -92,15 +96,29 @@ roster = "roster.toml"
 policy = "policy.toml"
 
 # What this member signed and spent. One key, one ledger: `veilsum join --new-ledger` makes it, once for each key.
+# Beside it, in member.ledger.models, lies the last model of each task: the next one may then come as a delta.
 ledger = "member.ledger"
 
 # The ledger's mark is written here too. Choose a place that snapshots of this host do not reach: a restored old ledger is
 # then noticed.
-# Beside it, in member.ledger.models, lies the last model of each task: the next one may then come as a delta.
 # second_mark = "/srv/elsewhere/member.mark"
 
 # Mask with one thread instead of one for each processor.
 one_thread = false
+
+# What `veilsum join --stats FILE.csv` answers: nothing that is not listed. Privacy budgets are in the policy.
+[stats]
+# What an empty cell in a column of the query does: "refuse" the query, or "skip" its row.
+empty = "refuse"
+
+# Whether rows may be counted without a column.
+count_rows = false
+
+# Columns, the kinds of statistic that are answered about each (count, sum, mean, variance, histogram, quantile), and the bounds
+# that a sum, mean, variance or quantile has to have; without them any.
+columns = [
+#   { name = "age", kinds = ["mean", "histogram"], bounds = [0, 120] },
+]
 
 # Waits between tries to connect: the first, and the longest.
 [reconnect]

@@ -48,7 +48,11 @@ fn example_of_a_member_says_the_defaults() {
 fn commented_keys_of_the_examples_are_known() {
     let uncommented = |text: &str| {
         let line = |line: &str| match line.strip_prefix("# ") {
-            Some(key) if key.contains(" = ") && key.split(' ').next() != Some("Rounds") => {
+            Some(key)
+                if key.contains(" = ")
+                    && !["Rounds", "query", "job"]
+                        .contains(&key.split(' ').next().unwrap_or_default()) =>
+            {
                 key.to_owned()
             }
             _ => line.to_owned(),
@@ -60,6 +64,37 @@ fn commented_keys_of_the_examples_are_known() {
     assert_eq!(file.tasks.first().unwrap().pause(), Duration::from_secs(10));
     let (_folder, path) = folder_with("m.toml", &uncommented(MemberFile::example()));
     assert!(MemberFile::read(&path).unwrap().second_mark.is_some());
+}
+
+/// The query of the example, in the place of its model.
+#[test]
+fn query_of_the_example_is_one() {
+    let example = CoordinatorFile::example().replace("# query = ", "query = ");
+    let (_folder, path) = folder_with("c.toml", &example);
+    let file = CoordinatorFile::read(&path).unwrap();
+    assert_eq!(
+        file.tasks
+            .first()
+            .unwrap()
+            .query
+            .as_ref()
+            .unwrap()
+            .columns(),
+        ["age"]
+    );
+    let quantile = "query = { kind = \"quantile\", columns = [\"a\"], rows = 9, bounds = [[0, 1]], quantile = 0.5, steps = 8 }\n# query = ";
+    let (_folder, path) = folder_with(
+        "c.toml",
+        &CoordinatorFile::example().replace("# query = ", quantile),
+    );
+    let told = CoordinatorFile::read(&path).unwrap_err().to_string();
+    assert!(told.contains("`rounds` is 1, the query takes 8"), "{told}");
+    let (_folder, path) = folder_with(
+        "c.toml",
+        &example.replace("bits = 16", "bits = 16, size = 3"),
+    );
+    let told = CoordinatorFile::read(&path).unwrap_err().to_string();
+    assert!(told.contains("size"), "{told}");
 }
 
 #[test]

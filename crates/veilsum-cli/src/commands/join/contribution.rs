@@ -127,7 +127,10 @@ impl Contributor for Contribution {
             }
             Err(failure) => {
                 let text = failure.to_string();
-                self.standing.fail(failure);
+                // told as an event; who answers questions until stopped answers the next one
+                if !(self.source.refuses_round_by_round() && self.standing.is_endless()) {
+                    self.standing.fail(failure);
+                }
                 Err(text.into())
             }
         }
@@ -137,6 +140,10 @@ impl Contributor for Contribution {
         let Some(info) = self.leave(&result.task, result.round) else {
             return ControlFlow::Continue(());
         };
+        if let Err(failure) = self.source.settle(&info, &result.survivors) {
+            self.standing.fail(failure);
+            return ControlFlow::Break(());
+        }
         let file = match self.write(&info, result) {
             Ok(file) => file,
             Err(failure) => {
@@ -152,6 +159,7 @@ impl Contributor for Contribution {
             weight_sum: result.weight_sum,
             sum_sha256: hex::encode(result.sum_sha256),
             certified: result.certified,
+            privacy: result.privacy,
             file: Some(file),
         });
         flow(self.standing.with_sum())
@@ -169,7 +177,11 @@ impl Contributor for Contribution {
         if more && RETRIED.contains(&abort.reason.as_str()) {
             return ControlFlow::Continue(());
         }
-        self.joined.remove(&abort.task);
+        let info = self.joined.remove(&abort.task);
+        if let Some(Err(failure)) = info.map(|info| self.source.settle(&info, &[])) {
+            self.standing.fail(failure);
+            return ControlFlow::Break(());
+        }
         flow(self.standing.without_sum())
     }
 }

@@ -1,10 +1,12 @@
 //! `veilsum join`: a member.
 
+mod answer;
 mod contribution;
 mod exec;
 mod lines;
 mod source;
 mod standing;
+mod train;
 
 use crate::args::join::Join;
 use crate::config::member::MemberFile;
@@ -13,6 +15,7 @@ use crate::files;
 use crate::models::ModelFolder;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
+use answer::Answerer;
 use contribution::{Contribution, ResultFile};
 use lines::Printer;
 use source::Source;
@@ -21,6 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
+use train::Training;
 use veilsum_client::{
     Client, ClientError, Event, FileLedger, FileLedgerError, LedgerFiles, MemberConfig, Policy,
     stop_pair,
@@ -48,7 +52,14 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
         .as_ref()
         .map(|_| files::private_folder("veilsum-join-"));
     let folder = folder.transpose()?;
-    let source = Source::of(args, folder.as_ref().map(TempDir::path))?;
+    let source = match (&args.stats, &args.train) {
+        (Some(table), _) => {
+            let site = MemberFile::read(path)?.stats;
+            Source::Stats(Answerer::new(table, site, printer.clone())?)
+        }
+        (None, Some(train)) => Source::Train(Box::new(training(args, path, train)?)),
+        (None, None) => Source::of(args, folder.as_ref().map(TempDir::path))?,
+    };
     let result = ResultFile::of(args)?;
     let (config, ledger, models) = member(args, path)?;
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
@@ -90,6 +101,18 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger, ModelFo
     };
     let ledger = ledger.map_err(|error| ledger_error(&error))?;
     Ok((config, ledger, models))
+}
+
+/// The half of a job that this key's slot has.
+fn training(args: &Join, path: &Path, train: &Path) -> Result<Training, Failure> {
+    let file = MemberFile::read(path)?;
+    let policy = policy(&file.policy)?;
+    let roster = files::signed_roster(&file.roster, &policy.authority)?;
+    let key = files::identity(args.key.as_ref().unwrap_or(&file.key))?.public();
+    let slot = roster
+        .slot_of(&key)
+        .ok_or_else(|| Failure::refused("the key is not on the roster"))?;
+    Training::open(train, slot, args.ledger.as_ref().unwrap_or(&file.ledger))
 }
 
 /// Refuses an address that no connection can be made to, before tries without end.

@@ -1,7 +1,9 @@
-//! Where updates come from: a file, or a program.
+//! Where updates come from: a file, a program, the rows of a table, or a job's training.
 
+use super::answer::Answerer;
 use super::exec::Trainer;
 use super::standing::Standing;
+use super::train::Training;
 use crate::args::join::Join;
 use crate::commands::task::tensor_file;
 use crate::exit::Failure;
@@ -9,11 +11,14 @@ use std::path::{Path, PathBuf};
 use veilsum_client::RoundInfo;
 use veilsum_encode::Tensors;
 use veilsum_learn::FileKind;
+use veilsum_proto::ids::Slot;
 
 /// Makes the update of a round.
 pub(super) enum Source {
     File(PathBuf),
     Exec(Trainer),
+    Stats(Answerer),
+    Train(Box<Training>),
 }
 
 impl Source {
@@ -25,8 +30,15 @@ impl Source {
             (None, Some(command), Some(folder)) => {
                 Ok(Self::Exec(Trainer::new(command, args.format, folder)))
             }
-            (None, _, _) => Err(Failure::usage("wanted --update or --exec")),
+            (None, _, _) => Err(Failure::usage(
+                "wanted --update, --exec, --stats or --train",
+            )),
         }
+    }
+
+    /// Whether a round that is refused leaves others to be joined.
+    pub(super) fn refuses_round_by_round(&self) -> bool {
+        matches!(self, Self::Stats(_))
     }
 
     /// The update, with a weight if the source has one to say.
@@ -38,6 +50,16 @@ impl Source {
         match self {
             Self::File(path) => Ok((read(path)?, None)),
             Self::Exec(trainer) => trainer.train(info, standing),
+            Self::Stats(answerer) => Ok((answerer.answer(info)?, None)),
+            Self::Train(training) => training.update(info),
+        }
+    }
+
+    /// Says whose contributions are in the sum of a round; nobody's if there is none.
+    pub(super) fn settle(&mut self, info: &RoundInfo, survivors: &[Slot]) -> Result<(), Failure> {
+        match self {
+            Self::Train(training) => training.settle(info, survivors),
+            Self::File(_) | Self::Exec(_) | Self::Stats(_) => Ok(()),
         }
     }
 }

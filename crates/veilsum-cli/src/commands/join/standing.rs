@@ -67,6 +67,13 @@ impl Standing {
                     "make a new update for each round (--exec), or say reuse_update = true in the policy if it is public",
                 ));
             }
+            // what is spent stays spent: no later round of the task would be joined either
+            Event::Refused { kind, text } if kind == "over_budget" && self.wanted > 0 => {
+                drop(state);
+                self.fail(Failure::refused(text).hint(
+                    "a larger epsilon in [privacy] of the policy lets the member go on, at the price that it names",
+                ));
+            }
             _ => {}
         }
     }
@@ -85,6 +92,11 @@ impl Standing {
                 "stopped before the result was there",
             )),
         }
+    }
+
+    /// Whether the member goes on until it is stopped.
+    pub(super) fn is_endless(&self) -> bool {
+        self.wanted == 0
     }
 
     /// Whether the command is ending.

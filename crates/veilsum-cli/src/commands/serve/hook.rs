@@ -59,6 +59,11 @@ impl Publisher {
         }
     }
 
+    /// Counts a result that was not written.
+    pub(super) fn unwritten(&self, failure: Failure) {
+        self.tally.unwritten(failure);
+    }
+
     fn write(&self, result: &RoundResult<'_>, tensors: &Tensors) -> Option<PathBuf> {
         let file = self
             .results
@@ -121,7 +126,7 @@ impl TaskHook for Publisher {
         if receipt.is_none() {
             self.tally.unwritten(self.lost(result.round));
         }
-        self.printer.result(&ResultLine {
+        self.printer.show(&ResultLine {
             event: "result",
             task: result.name,
             round: result.round,
@@ -129,6 +134,7 @@ impl TaskHook for Publisher {
             survivor_ids: &result.survivors,
             weight_sum: result.weight,
             sum_sha256: hex::encode(result.sum_sha256),
+            noise: result.noise.as_ref(),
             file,
             sum: receipt.as_deref().and_then(packed_sum),
             receipt,

@@ -1,6 +1,6 @@
 //! What the coordinator prints: one line an event.
 
-use crate::output::Output;
+use crate::output::{Output, rounded_up};
 use crate::progress::Progress;
 use crate::table::bytes;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::roster::Name;
-use veilsum_server::{DownloadBytes, Event};
+use veilsum_server::{DownloadBytes, Event, RoundPrivacy};
 
 /// Prints events, and knows who is connected.
 pub(super) struct Printer {
@@ -33,6 +33,8 @@ pub(super) struct ResultLine<'a> {
     pub(super) survivor_ids: &'a [Slot],
     pub(super) weight_sum: u64,
     pub(super) sum_sha256: String,
+    /// What the noise in the sum is worth; null in a task without noise.
+    pub(super) noise: Option<&'a RoundPrivacy>,
     /// Mean, or sum of an integer task, as .safetensors.
     pub(super) file: Option<PathBuf>,
     pub(super) receipt: Option<PathBuf>,
@@ -74,7 +76,7 @@ impl Printer {
         }
     }
 
-    /// Prints an event of the service; results wait for [`Printer::result`].
+    /// Prints an event of the service; results wait for [`Printer::show`].
     pub(super) fn event(&self, event: &Event) {
         match event {
             Event::Connected { id, .. } => self.connected.send_modify(|connected| {
@@ -106,7 +108,8 @@ impl Printer {
         }
     }
 
-    pub(super) fn result(&self, line: &ResultLine<'_>) {
+    /// Prints a line that is no event of the service.
+    pub(super) fn show(&self, line: &(impl Serialize + fmt::Display)) {
         match self.output {
             Output::Json => self.progress.print_json(line),
             Output::Text => self.progress.print(line),
@@ -194,6 +197,9 @@ impl fmt::Display for ResultLine<'_> {
             let (full, delta) = (bytes(full), bytes(delta));
             write!(f, ", models sent: {full} whole and {delta} as deltas")?;
         }
+        if let Some(noise) = self.noise {
+            write!(f, ", {}", Noise(noise))?;
+        }
         if let Some(file) = &self.file {
             write!(f, ", written to {}", file.display())?;
         }
@@ -201,6 +207,32 @@ impl fmt::Display for ResultLine<'_> {
             write!(f, "; slot {id} vanished in {phase}")?;
         }
         Ok(())
+    }
+}
+
+struct Noise<'a>(&'a RoundPrivacy);
+
+impl fmt::Display for Noise<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RoundPrivacy {
+            unit,
+            epsilon,
+            epsilon_total,
+            delta,
+            deviation,
+            unremoved,
+            variance: _,
+        } = self.0;
+        write!(
+            f,
+            "epsilon {} and {} over all rounds so far at delta {delta:e} per {unit}, noise of {deviation:.3e} on the mean",
+            rounded_up(*epsilon),
+            rounded_up(*epsilon_total)
+        )?;
+        match unremoved.len() {
+            0 => Ok(()),
+            more => write!(f, ", with the surplus of {more} members that went silent"),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `veilsum serve`: the coordinator.
 
+mod asker;
 mod driver;
 mod hook;
 mod learner;
@@ -13,6 +14,7 @@ use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use crate::table::rounds;
+use asker::Asker;
 use driver::{Driver, JobDriver};
 use hook::{Publisher, Tally};
 use learner::Learner;
@@ -58,7 +60,20 @@ impl Setup {
             files::usable_folder(&table.results)?;
             let driver = driver(table, &config)?;
             let publisher = Publisher::new(&table.results, driver, printer.clone(), tally.clone());
-            tasks.push((config, Box::new(publisher) as Box<dyn TaskHook>));
+            let hook: Box<dyn TaskHook> = match &table.query {
+                Some(query) => Box::new(
+                    Asker::start(
+                        &config.task,
+                        query,
+                        &table.results,
+                        publisher,
+                        printer.clone(),
+                    )
+                    .map_err(|failure| failure.in_file(path))?,
+                ),
+                None => Box::new(publisher),
+            };
+            tasks.push((config, hook));
         }
         Ok(Self {
             file,
