@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
 
 mod demo;
+mod job;
 mod models;
 mod network;
 mod offline;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use veilsum_encode::Tensors;
-use veilsum_learn::job::{Ending, Judge};
+use veilsum_learn::job::Judge;
 use veilsum_learn::{Checkpoint, CoordinatorHalf};
 use veilsum_proto::ids::Round;
 use veilsum_proto::task::Task;
@@ -49,11 +49,12 @@ impl Driver {
         }
     }
 
-    /// Whether training ends before its last round, since nothing becomes better.
+    /// Whether training is over: nothing becomes better, or all rounds of the job are, and with them its privacy budget.
+    // spec: [job.budget]
     pub(super) fn is_over(&self) -> bool {
         match self {
             Self::Step(_) => false,
-            Self::Job(driver) => driver.coordinator.ending() == Some(Ending::Stopped),
+            Self::Job(driver) => driver.coordinator.ending().is_some(),
         }
     }
 
@@ -120,5 +121,64 @@ impl JobDriver {
             .write(&self.checkpoint)
             .map_err(|error| Failure::failed(error).in_file(&self.checkpoint))?;
         Ok(&self.model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::train::task::task;
+    use crate::exit::Kind;
+    use tempfile::TempDir;
+    use veilsum_learn::{Job, MemberHalf, Model, WeightedMean};
+
+    const JOB: &str = "members = 3\nrounds = 5\ndata = { source = \"digits\" }\n\
+        algorithm = { name = \"fedadam\" }\nevaluation = { on = \"public\" }\n";
+
+    /// A folder with a job, and its task.
+    fn written() -> (TempDir, PathBuf, Job, Task) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("job.toml");
+        std::fs::write(&path, JOB).unwrap();
+        let job = Job::from_toml(JOB).unwrap();
+        let task = task(job.task().unwrap(), 3).unwrap();
+        (folder, path, job, task)
+    }
+
+    /// The mean of what all members bring.
+    fn mean(job: &Job, model: &[u8], round: u64) -> Tensors {
+        let mut mean = WeightedMean::new(&job.contribution_form());
+        for member in 0..3 {
+            let mut member = MemberHalf::new(job, member).unwrap();
+            let brought = member.contribute(model, round).unwrap();
+            mean.add(&brought.tensors, brought.weight).unwrap();
+        }
+        mean.mean().unwrap()
+    }
+
+    #[test]
+    fn coordinator_that_starts_again_makes_the_models_of_one_that_never_stopped() {
+        let (folder, path, job, task) = written();
+        let mut through = CoordinatorHalf::start(&job).unwrap();
+        for round in [1, 2, 4] {
+            // a new process for each; round 3 had no sum
+            let mut driver = JobDriver::start(&task, &path, folder.path()).unwrap();
+            if round == 4 {
+                through.skip(3).unwrap();
+            }
+            let mean = mean(&job, &driver.versions.bytes(), round);
+            through.take(round, &mean).unwrap();
+            let file = driver.step(Round(round), &mean).unwrap().to_owned();
+            let model = Model::from_bytes(&std::fs::read(file).unwrap()).unwrap();
+            assert_eq!(model.id(), through.model().id());
+        }
+    }
+
+    #[test]
+    fn task_with_other_tensors_than_the_job_is_refused() {
+        let (folder, path, _, task) = written();
+        std::fs::write(&path, format!("model = {{ mlp = 4 }}\n{JOB}")).unwrap();
+        let refused = JobDriver::start(&task, &path, folder.path()).err().unwrap();
+        assert_eq!(refused.kind, Kind::Refused, "{refused}");
     }
 }
