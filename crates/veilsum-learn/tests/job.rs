@@ -634,3 +634,84 @@ fn public() -> EvaluationSpec {
 fn count(tensors: &Tensors) -> usize {
     tensors.values().map(|tensor| tensor.data.len()).sum()
 }
+
+#[test]
+fn clip_weights_and_rounding_follow_from_algorithm_and_noise() {
+    // spec: [job.encoding] [job.rounding] [job.task]
+    use veilsum_encode::Rounding::{Conditional, Stochastic};
+    use veilsum_learn::job::Mechanism::{Gaussian, Laplace, Skellam};
+    let joint = veilsum_learn::AdaptiveSettings::MEDIAN.joint_norm();
+    let whole = |share: f64| {
+        let job = Job::new(fedavg(Split::ByLabel)).unwrap();
+        let most = (0..6)
+            .map(|member| job.examples(member).unwrap().len())
+            .max();
+        share * most.unwrap() as f64
+    };
+    let fixed = dp_fedavg(None).algorithm;
+    for (algorithm, mechanism, clip, example, rounding, rotation) in [
+        (
+            Algorithm::FedAvg {},
+            None,
+            Clip::L2(12.0),
+            None,
+            Stochastic,
+            true,
+        ),
+        (fixed, None, Clip::L2(2.0), None, Stochastic, true),
+        (fixed, Some(Skellam), Clip::L2(2.0), None, Conditional, true),
+        (fixed, Some(Laplace), Clip::L1(2.0), None, Stochastic, false),
+        (
+            dp_fedavg(Some(0.5)).algorithm,
+            Some(Gaussian),
+            Clip::L2(joint),
+            None,
+            Conditional,
+            true,
+        ),
+        (
+            dp_sgd(),
+            Some(Skellam),
+            Clip::L2(whole(1.0)),
+            Some(Clip::L2(1.0)),
+            Stochastic,
+            true,
+        ),
+        (
+            dp_sgd(),
+            Some(Laplace),
+            Clip::LInf(whole(1.0 / 16.0)),
+            Some(Clip::L1(1.0)),
+            Stochastic,
+            false,
+        ),
+    ] {
+        let privacy = mechanism.map(|mechanism| PrivacySpec {
+            mechanism,
+            ..PrivacySpec::new(8.0, 1e-5)
+        });
+        let job = Job::new(JobSpec {
+            algorithm,
+            privacy,
+            ..fedavg(Split::ByLabel)
+        })
+        .unwrap();
+        let parts = job.task().unwrap();
+        let Encoding::Float(found) = parts.encoding else {
+            panic!("wanted floats");
+        };
+        assert_eq!(
+            (found.clip, found.rounding, found.rotation),
+            (clip, rounding, rotation)
+        );
+        assert_eq!(
+            found.max_weight > 1,
+            matches!(algorithm, Algorithm::FedAvg {})
+        );
+        assert_eq!(
+            parts.privacy.and_then(|privacy| privacy.example_clip),
+            example
+        );
+        assert_eq!(parts.privacy.is_some(), mechanism.is_some());
+    }
+}
