@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .facts import Fact, Fields, Type, blocks, keys, messages, planning, signing
+from .facts import Fact, Fields, Type, blocks, keys, messages, planning, signing, terms, values
 from .pages import SPEC
 from .refusal import Refused
 
 FOLDER = SPEC / "vectors"
-TOPICS = (keys, blocks, signing, messages, planning)
+TOPICS = (keys, blocks, signing, messages, planning, terms, values)
 TYPES: dict[str, Type] = {name: made for topic in TOPICS for name, made in topic.TYPES.items()}
 
 
