@@ -77,6 +77,7 @@ impl RoundNoise {
     }
 
     /// Whether each member's noise has a chain, by which the surplus of survivors comes off after the certificate.
+    // spec: [task.noise.chain]
     pub fn has_chain(&self) -> bool {
         self.plan.sharing() == Sharing::DropoutExact
     }

@@ -1,9 +1,10 @@
 //! `veilsum task`.
 
+use super::plan::{Privacy, rounding};
 use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
 use std::str::FromStr;
-use veilsum_encode::{Dtype, TensorSpec};
+use veilsum_encode::{Dtype, Rounding, TensorSpec};
 use veilsum_proto::parameters::{Amount, ElectorateChoice, GraphChoice};
 use veilsum_proto::roster::Name;
 
@@ -22,7 +23,7 @@ pub struct Task {
 /// What can be done with a task.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    New(New),
+    New(Box<New>),
     Show(Show),
     Check(Check),
     Sample(Sample),
@@ -33,7 +34,7 @@ pub enum Command {
 /// Tensors come from a model file (--from), from the command line (--tensor), or are an example to be edited.
 #[derive(Debug, Args)]
 #[command(after_help = NEW)]
-#[command(group = ArgGroup::new("clip").args(["clip_l2", "clip_linf", "integer"]))]
+#[command(group = ArgGroup::new("clip").args(["clip_l1", "clip_l2", "clip_linf", "integer"]))]
 #[command(group = ArgGroup::new("source").args(["from", "tensors"]))]
 pub struct New {
     /// Task file to write
@@ -48,6 +49,9 @@ pub struct New {
     /// A tensor as NAME:TYPE:SHAPE, for example weight:f32:64x10; may be given many times
     #[arg(long = "tensor", value_name = "TENSOR")]
     pub tensors: Vec<TensorArg>,
+    /// Largest sum of absolute values of an update; a larger one is scaled down by its member
+    #[arg(long, value_name = "NORM")]
+    pub clip_l1: Option<f64>,
     /// Longest update, as its Euclidean norm; a longer one is scaled down by its member [default: 1.0]
     #[arg(long, value_name = "NORM")]
     pub clip_l2: Option<f64>,
@@ -55,14 +59,18 @@ pub struct New {
     #[arg(long, value_name = "BOUND")]
     pub clip_linf: Option<f64>,
     /// Sum integers as they are, within this range
-    #[arg(long, value_name = "MIN..MAX", allow_hyphen_values = true, conflicts_with_all = ["bits", "rotation", "max_weight"])]
+    #[arg(long, value_name = "MIN..MAX", allow_hyphen_values = true, conflicts_with_all = ["bits", "rotation", "rounding", "max_weight"])]
     pub integer: Option<RangeArg>,
-    /// Bits of a quantised coordinate, 2 to 52
-    #[arg(long, value_name = "BITS", default_value_t = 16)]
-    pub bits: u8,
+    /// Bits of a quantised coordinate, 2 to 52 [default: 16; with --epsilon fewer where tables of the noise ask for a coarser
+    /// grid]
+    #[arg(long, value_name = "BITS")]
+    pub bits: Option<u8>,
     /// Rotate updates before quantising, which makes few bits go further
     #[arg(long)]
     pub rotation: bool,
+    /// How values become integers: stochastic, or conditional (less noise for the unit member, under an L2 clip)
+    #[arg(long, value_name = "HOW", default_value = "stochastic", value_parser = rounding)]
+    pub rounding: Rounding,
     /// Largest weight of a member, for instance its number of examples; 1 is a plain mean
     #[arg(long, value_name = "WEIGHT", default_value_t = 1)]
     pub max_weight: u32,
@@ -87,6 +95,26 @@ pub struct New {
     /// Attempts at a round
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     pub attempts: u32,
+    /// Noise to be chosen.
+    #[command(flatten)]
+    pub privacy: Privacy,
+    /// Members on the roster that the noise is chosen for; over another roster the same task guarantees as much
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "epsilon",
+        help_heading = "Differential privacy"
+    )]
+    pub members: Option<u32>,
+    /// Rounds that epsilon is the total of
+    #[arg(
+        long,
+        value_name = "ROUNDS",
+        requires = "epsilon",
+        default_value_t = 100,
+        help_heading = "Differential privacy"
+    )]
+    pub rounds: u64,
     /// Replace a task that is there already
     #[arg(long)]
     pub force: bool,
@@ -115,6 +143,9 @@ pub struct Check {
     /// Roster file, signed or not, to take the number of members from
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
+    /// Rounds to add up the epsilon of [default: all rounds of the roster, or 100]
+    #[arg(long, value_name = "ROUNDS")]
+    pub rounds: Option<u64>,
 }
 
 /// Write an update of random values that fits a task, to try a federation out
@@ -218,7 +249,8 @@ Examples:
   veilsum task new                                               task.toml with an example tensor, to be edited
   veilsum task new --from model.safetensors --name digits --max-weight 5000
   veilsum task new counts.toml --tensor update:i64:100 --integer 0..1000
-  veilsum task new votes.toml --tensor votes:u8:10 --integer 0..1 --corrupt 1 --dropout 2";
+  veilsum task new votes.toml --tensor votes:u8:10 --integer 0..1 --corrupt 1 --dropout 2
+  veilsum task new --from model.safetensors --members 100 --epsilon 8 --delta 1e-6 --rounds 50";
 
 const SHOW: &str = "\
 Example:
@@ -227,6 +259,7 @@ Example:
 const CHECK: &str = "\
 Examples:
   veilsum task check task.toml --members 12
+  veilsum task check task.toml --members 12 --rounds 50
   veilsum task check task.toml --roster roster.toml --json";
 
 const SAMPLE: &str = "\

@@ -345,6 +345,116 @@ fn plan_derives_the_numbers_of_the_rules() {
 }
 
 #[test]
+fn plan_chooses_noise_that_the_task_then_has() {
+    let folder = Folder::new();
+    let numbers = "--members 20 --epsilon 4 --rounds 50";
+    let plan = folder.json(&format!("plan {numbers} --dim 1000"));
+    let privacy = &plan["privacy"];
+    let total = privacy["epsilon_total"].as_f64().unwrap();
+    assert!(total <= 4.0 && total > 3.99, "{total}");
+    assert!(privacy["epsilon"].as_f64().unwrap() < total);
+    assert_eq!(
+        (&privacy["unit"], &privacy["rounds"]),
+        (&"member".into(), &50.into())
+    );
+    let mean = privacy["mean"].as_array().unwrap();
+    assert_eq!(
+        (&mean[0]["survivors"], &mean[1]["survivors"]),
+        (&20.into(), &18.into())
+    );
+    assert!(mean[0]["deviation"].as_f64() < mean[1]["deviation"].as_f64());
+
+    // pasted into a task of the same numbers, it says the same
+    let bits = &privacy["precision_bits"];
+    folder.ok(&format!("task new plain.toml --bits {bits}"));
+    let table = privacy["toml"].as_str().unwrap();
+    let plain = folder.read("plain.toml");
+    folder.write("pasted.toml", &format!("{plain}\n{table}"));
+    let check = folder.json("task check pasted.toml --members 20 --rounds 50");
+    assert_eq!(check["privacy"]["epsilon_total"], privacy["epsilon_total"]);
+    assert_eq!(check["lane_bits"], plan["lane_bits"]);
+
+    // and `task new` writes it in itself
+    let new = folder.json(&format!("task new noisy.toml {numbers}"));
+    assert_eq!(new["noise"]["parameter"], privacy["parameter"]);
+    assert_eq!(
+        folder.json("task show pasted.toml")["digest"],
+        new["digest"]
+    );
+    let text = folder.ok("task check noisy.toml --members 20");
+    for part in [
+        "per member  epsilon ",
+        " over 100 rounds, at delta 1e-6",
+        " times clip / sqrt(d)",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = folder.ok(&format!("plan {numbers} --dim 1000"));
+    assert!(text.contains("\n\n[noise]\nlaw = \"skellam\"\n"), "{text}");
+}
+
+#[test]
+fn every_mechanism_and_unit_can_be_planned() {
+    let folder = Folder::new();
+    for words in [
+        "--dim 1000 --mechanism gaussian",
+        "--dim 1000 --mechanism skellam --sharing local --clip-linf 0.01",
+        "--dim 1000 --rounding conditional --rotation",
+        "--dim 20 --mechanism laplace --clip-l1 1.0",
+        "--dim 1000 --unit example --example-clip l2=0.01 --adjacency replace",
+    ] {
+        let plan = folder.json(&format!(
+            "plan --members 10 --epsilon 3 --delta 1e-5 --rounds 2 {words}"
+        ));
+        let total = plan["privacy"]["epsilon_total"].as_f64().unwrap();
+        assert!(total <= 3.0 && total > 2.98, "{words}: {total}");
+        assert_eq!(plan["privacy"]["delta"], 1e-5);
+    }
+}
+
+#[test]
+fn noise_that_cannot_be_is_refused_with_what_can() {
+    let folder = Folder::new();
+    let refusals = [
+        ("--epsilon 0", 2, "wanted a positive epsilon"),
+        ("--epsilon 1 --delta 1.5", 3, "`delta` of the noise is 1.5"),
+        ("--epsilon 1 --bits 40", 3, "take at most 13 bits"),
+        ("--epsilon 1 --max-weight 2", 3, "`max_weight` is 2"),
+        ("--epsilon 1 --unit example", 3, "example clip"),
+        (
+            "--epsilon 1 --mechanism gaussian --sharing dropout-exact",
+            3,
+            "do not add up",
+        ),
+        (
+            "--epsilon 1 --mechanism laplace --dim 1000000",
+            3,
+            "--sharing",
+        ),
+        (
+            "--epsilon 1 --mechanism cauchy",
+            2,
+            "laplace, skellam or gaussian",
+        ),
+        (
+            "--epsilon 1 --sharing some",
+            2,
+            "dropout-exact or shared or local",
+        ),
+        ("--delta 1e-6", 2, "--epsilon"),
+    ];
+    for (words, code, part) in refusals {
+        let ran = folder.run(&format!("plan --members 10 --rounds 1 {words}"));
+        ran.assert_error(code, "");
+        assert!(ran.err.contains(part), "{words}: {}", ran.err);
+    }
+    let ran = folder.run("task new a.toml --epsilon 1");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("--members"), "{}", ran.err);
+    assert_eq!(folder.run("plan --members 2 --epsilon 1").code, 3);
+}
+
+#[test]
 fn output_to_a_closed_pipe_is_no_error() {
     let folder = Folder::new();
     let mut child = folder

@@ -211,6 +211,7 @@ impl DeserializeBytes for Decimal {
 /// # Errors
 ///
 /// [`DecimalError`] as the format's error.
+// spec: [task.decimals]
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
     deserializer.deserialize_any(DecimalVisitor)
 }

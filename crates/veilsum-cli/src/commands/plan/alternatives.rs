@@ -31,10 +31,7 @@ struct Short {
 impl Alternatives {
     pub(super) fn derive(subject: &Subject<'_>) -> Self {
         let n = subject.task.slots(subject.members);
-        let mut list: Vec<Alternative> = tolerances(n, subject)
-            .into_iter()
-            .filter_map(|dropout| derive(subject, dropout, subject.task.spec().graph))
-            .collect();
+        let mut list = derive_all(subject, &tolerances(n, subject));
         let is_ring = |alternative: &Alternative| {
             let short = alternative.facts.as_ref();
             short.is_some_and(|short| !short.parameters.is_complete())
@@ -45,6 +42,18 @@ impl Alternatives {
         }
         Self(list)
     }
+}
+
+/// Each on a thread of its own: the tables of wide noise take seconds.
+fn derive_all(subject: &Subject<'_>, tolerances: &[u32]) -> Vec<Alternative> {
+    std::thread::scope(|scope| {
+        let derived: Vec<_> = tolerances
+            .iter()
+            .map(|dropout| scope.spawn(|| derive(subject, *dropout, subject.task.spec().graph)))
+            .collect();
+        let derived = derived.into_iter().map(std::thread::ScopedJoinHandle::join);
+        derived.filter_map(Result::ok).flatten().collect()
+    })
 }
 
 fn derive(subject: &Subject<'_>, dropout: u32, graph: GraphChoice) -> Option<Alternative> {

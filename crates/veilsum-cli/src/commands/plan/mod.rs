@@ -1,12 +1,15 @@
 //! `veilsum plan`, and the report it shares with `veilsum task check`.
 
 mod alternatives;
+mod noise;
+mod privacy;
 mod report;
 mod traffic;
 
+pub use noise::{Bits, Wanted};
 pub use report::{Report, Subject};
 
-use crate::args::plan::Plan;
+use crate::args::plan::{DEFAULT_BITS, Plan, clip_of};
 use crate::exit::{Failure, Outcome};
 use crate::files;
 use crate::output::Output;
@@ -14,7 +17,7 @@ use alternatives::Alternatives;
 use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, TensorSpec};
 use veilsum_proto::ids::Round;
 use veilsum_proto::roster::{Name, RosterDraft};
-use veilsum_proto::task::{DEFAULT_ATTEMPTS, Task, TaskSpec};
+use veilsum_proto::task::{DEFAULT_ATTEMPTS, Task, TaskError, TaskSpec};
 
 /// Runs the command.
 pub fn run(args: &Plan, output: Output) -> Outcome {
@@ -25,15 +28,40 @@ pub fn run(args: &Plan, output: Output) -> Outcome {
             args.rounds
         )));
     }
-    let task = task(args)?;
+    let task = match &args.task {
+        Some(path) => files::task_file(path)?,
+        None => task(args)?,
+    };
+    let wanted = Wanted::of(&args.privacy, args.rounds);
+    let bits = match args.task {
+        Some(_) => Bits::Given,
+        None => Bits::of(args.bits),
+    };
+    let task = match &wanted {
+        Some(wanted) => with_noise(wanted, task, args.members, bits)?,
+        None => task,
+    };
     let subject = Subject {
         task: &task,
         members: args.members,
         last_round: Round(args.rounds),
+        rounds: args.rounds,
     };
     let mut report = Report::derive(&subject)?;
+    if wanted.is_some() {
+        report.with_noise_table(&task);
+    }
     report.alternatives = Some(Alternatives::derive(&subject));
     report.show(output)
+}
+
+/// Chooses the noise, unless the numbers of the round are refused anyway: that is for the report to say.
+fn with_noise(wanted: &Wanted, task: Task, members: u32, bits: Bits) -> Result<Task, Failure> {
+    let outlined = wanted.outlined(task).map_err(|error| files::task(&error))?;
+    match outlined.parameters(members) {
+        Err(TaskError::Parameters(_)) => Ok(outlined),
+        _ => wanted.chosen(&outlined, members, bits),
+    }
 }
 
 /// A task with the numbers of the command line and one tensor.
@@ -44,7 +72,12 @@ fn task(args: &Plan) -> Result<Task, Failure> {
         shape: vec![args.dim],
         dtype: Dtype::F32,
     }]);
-    let encoding = FloatEncoding::new(Clip::LInf(1.0), args.bits).weighted(args.max_weight);
+    let clip = clip_of(args.clip_l1, args.clip_l2, args.clip_linf).unwrap_or(Clip::L2(1.0));
+    let encoding = FloatEncoding {
+        rotation: args.rotation,
+        rounding: args.rounding,
+        ..FloatEncoding::new(clip, args.bits.unwrap_or(DEFAULT_BITS)).weighted(args.max_weight)
+    };
     Task::new(TaskSpec {
         name,
         manifest: manifest.map_err(Failure::refused)?,

@@ -1,6 +1,7 @@
 //! What a task's rounds over so many members withstand and cost.
 
 use super::alternatives::Alternatives;
+use super::privacy::Worth;
 use super::traffic::Traffic;
 use crate::exit::{Failure, Outcome};
 use crate::files;
@@ -11,7 +12,7 @@ use serde_json::json;
 use std::fmt;
 use veilsum_proto::ids::Round;
 use veilsum_proto::parameters::{Parameters, largest_tolerance};
-use veilsum_proto::task::{Task, TaskError};
+use veilsum_proto::task::{Derived, Task, TaskError};
 
 /// What a report is about.
 pub struct Subject<'a> {
@@ -21,6 +22,8 @@ pub struct Subject<'a> {
     pub members: u32,
     /// Last round of the roster.
     pub last_round: Round,
+    /// Rounds that epsilon is the total of.
+    pub rounds: u64,
 }
 
 /// Parameters and costs, or why there are none.
@@ -54,6 +57,9 @@ pub(super) struct Facts {
     rounds: u64,
     /// Base-2 logarithm of the probability that some round's graph or committee is bad; none if nothing is drawn.
     error_log2: Option<f64>,
+    /// Of a task with noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    privacy: Option<Worth>,
 }
 
 /// [`Traffic`] under the names of the JSON result.
@@ -77,6 +83,18 @@ impl Report {
             facts,
             alternatives: None,
         })
+    }
+
+    /// Shows the noise as the table of a task file too.
+    pub(super) fn with_noise_table(&mut self, task: &Task) {
+        let privacy = self
+            .facts
+            .as_mut()
+            .ok()
+            .and_then(|facts| facts.privacy.as_mut());
+        if let Some((privacy, spec)) = privacy.zip(task.noise()) {
+            privacy.with_table(spec);
+        }
     }
 
     /// Shows it; a refusal is shown as the verdict that it is, and ends the command as refused.
@@ -111,9 +129,14 @@ impl Facts {
             task,
             members,
             last_round,
+            rounds,
         } = *subject;
-        let parameters = task.parameters(members)?;
-        let plan = task.plan(members)?;
+        let Derived {
+            parameters,
+            plan,
+            noise,
+        } = task.derive(members)?;
+        let privacy = task.noise().zip(noise.as_deref());
         let traffic = Traffic::of(task, members, &parameters, &plan);
         let verdict = parameters.verdict();
         let largest = largest_tolerance(parameters.n, parameters.c);
@@ -141,6 +164,7 @@ impl Facts {
                 Some(_) => parameters.error_log2_with_cohorts(last_round),
                 None => parameters.error_log2(last_round),
             },
+            privacy: privacy.map(|(spec, noise)| Worth::of(task, spec, noise, &plan, rounds)),
             parameters,
         })
     }
@@ -197,6 +221,9 @@ struct Whole<'a> {
 impl fmt::Display for Whole<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.facts)?;
+        if let Some(table) = self.facts.privacy.as_ref().and_then(Worth::table) {
+            write!(f, "\n\n{table}")?;
+        }
         match self.alternatives {
             Some(alternatives) => write!(f, "\n\n{alternatives}"),
             None => Ok(()),
@@ -289,6 +316,9 @@ impl fmt::Display for Facts {
             "all that it receives, without model and result".to_owned(),
         );
         row("error", String::new(), self.error_in_words());
+        if let Some(privacy) = &self.privacy {
+            privacy.rows(&mut table);
+        }
         write!(f, "{table}\n\n{}", self.verdict)
     }
 }

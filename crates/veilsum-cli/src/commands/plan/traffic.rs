@@ -4,6 +4,7 @@
 //! sum that a member may fetch are not in them.
 
 use serde::Serialize;
+use veilsum_dp::Sharing;
 use veilsum_encode::Plan;
 use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::ids::{
@@ -44,6 +45,8 @@ impl Traffic {
             },
             share_proof: depth(parameters.k),
             quorum: parameters.q as usize,
+            chain: has_chain(task),
+            removal: has_chain(task) && parameters.d > 0,
         };
         let update = plan.packed_bytes() as u64;
         Self {
@@ -61,17 +64,21 @@ struct Shape {
     proof: usize,
     share_proof: usize,
     quorum: usize,
+    /// Adverts carry the end of a noise chain.
+    chain: bool,
+    /// Reveals carry a value of it when nobody vanished.
+    removal: bool,
 }
 
 impl Shape {
     fn control_up(&self, dropped: usize) -> u64 {
         bytes([
-            advert().into(),
+            self.advert().into(),
             sealed_shares(self.neighbours).into(),
             accept().into(),
             upload_header().into(),
             confirmation().into(),
-            reveal(dropped).into(),
+            self.reveal(dropped).into(),
         ])
     }
 
@@ -114,7 +121,7 @@ impl Shape {
 
     fn adverts(&self) -> Adverts {
         let neighbour = ProvenAdvert {
-            advert: advert(),
+            advert: self.advert(),
             proof: vec![HASH; self.proof],
         };
         Adverts {
@@ -149,6 +156,35 @@ impl Shape {
         }
     }
 
+    fn advert(&self) -> Advert {
+        Advert {
+            task: TASK,
+            roster: RosterDigest([0; 32]),
+            round: Round(0),
+            attempt: Attempt(0),
+            slot: SLOT,
+            seal_key: [0; 32],
+            mask_key: [0; 32],
+            commitment: HASH,
+            chain_end: self.chain.then_some(HASH),
+            signature: UNSIGNED,
+        }
+    }
+
+    fn reveal(&self, dropped: usize) -> Reveal {
+        let pair_seed = PairSeedReveal {
+            slot: SLOT,
+            seed: RevealedSeed([0; 32]),
+        };
+        Reveal {
+            sid2: SID2,
+            slot: SLOT,
+            self_seed: RevealedSeed([0; 32]),
+            pair_seeds: vec![pair_seed; dropped],
+            chain_value: (self.removal && dropped == 0).then_some(RevealedSeed([0; 32])),
+        }
+    }
+
     fn receipt(&self) -> Receipt {
         Receipt {
             task: TASK,
@@ -160,21 +196,6 @@ impl Shape {
             sum: HASH,
             signature: UNSIGNED,
         }
-    }
-}
-
-fn advert() -> Advert {
-    Advert {
-        task: TASK,
-        roster: RosterDigest([0; 32]),
-        round: Round(0),
-        attempt: Attempt(0),
-        slot: SLOT,
-        seal_key: [0; 32],
-        mask_key: [0; 32],
-        commitment: HASH,
-        chain_end: None,
-        signature: UNSIGNED,
     }
 }
 
@@ -223,20 +244,6 @@ fn confirmation() -> Confirmation {
     }
 }
 
-fn reveal(dropped: usize) -> Reveal {
-    let pair_seed = PairSeedReveal {
-        slot: SLOT,
-        seed: RevealedSeed([0; 32]),
-    };
-    Reveal {
-        sid2: SID2,
-        slot: SLOT,
-        self_seed: RevealedSeed([0; 32]),
-        pair_seeds: vec![pair_seed; dropped],
-        chain_value: None,
-    }
-}
-
 fn open(task: &Task, parameters: &Parameters) -> Open {
     Open {
         task: task.encode().to_vec(),
@@ -252,6 +259,12 @@ fn open(task: &Task, parameters: &Parameters) -> Open {
 fn bytes(bodies: impl IntoIterator<Item = Body>) -> u64 {
     let length = |body: Body| Message::new(body).encode().len() as u64;
     bodies.into_iter().map(length).sum()
+}
+
+// spec: [task.noise.chain]
+fn has_chain(task: &Task) -> bool {
+    task.noise()
+        .is_some_and(|noise| noise.sharing == Sharing::DropoutExact)
 }
 
 /// Siblings from a leaf to the root of a tree over so many leaves.

@@ -10,18 +10,22 @@ use veilsum_proto::roster::RosterDraft;
 
 pub(super) fn run(args: &Check, output: Output) -> Outcome {
     let task = files::task_file(&args.file)?;
-    let (members, last_round) = match (&args.roster, args.members) {
+    let (members, last_round, rounds) = match (&args.roster, args.members) {
         (Some(path), _) => {
             let roster = files::draft(path)?;
-            (roster.len(), roster.last_round())
+            (roster.len(), roster.last_round(), roster.last_round().0)
         }
-        (None, Some(members)) => (members, RosterDraft::DEFAULT_LAST_ROUND),
+        (None, Some(members)) => (members, RosterDraft::DEFAULT_LAST_ROUND, ROUNDS),
         (None, None) => return Err(Failure::usage("wanted --members or --roster")),
     };
     Report::derive(&Subject {
         task: &task,
         members,
         last_round: Round(last_round.0),
+        rounds: args.rounds.unwrap_or(rounds),
     })?
     .show(output)
 }
+
+/// Rounds that epsilon is the total of when neither roster nor command line says how many.
+const ROUNDS: u64 = 100;

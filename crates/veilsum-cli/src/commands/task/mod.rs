@@ -14,9 +14,10 @@ use crate::output::Output;
 use crate::table::{Side, Table, grouped};
 use serde::Serialize;
 use std::fmt;
+use veilsum_dp::{Adjacency, Sharing, Unit};
 use veilsum_encode::{Clip, Encoding, FloatEncoding, Range, Rounding, TensorSpec};
 use veilsum_proto::ids::TaskDigest;
-use veilsum_proto::task::{Task, TaskSpec};
+use veilsum_proto::task::{NoiseLaw, NoiseSpec, Task, TaskSpec};
 
 /// Runs the command.
 pub fn run(command: &Command, output: Output) -> Outcome {
@@ -47,7 +48,51 @@ struct Shown<'a> {
     cohort: Option<u32>,
     max_attempts: u32,
     encoding: &'a Encoding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    noise: Option<ShownNoise>,
     tensors: &'a [TensorSpec],
+}
+
+/// Noise as it is shown; decimals are text, which is exact.
+#[derive(Serialize)]
+struct ShownNoise {
+    law: NoiseLaw,
+    parameter: String,
+    sharing: Sharing,
+    unit: Unit,
+    adjacency: Adjacency,
+    example_clip: Option<Clip>,
+    delta: String,
+}
+
+impl ShownNoise {
+    fn of(noise: &NoiseSpec) -> Self {
+        Self {
+            law: noise.law,
+            parameter: noise.parameter.to_string(),
+            sharing: noise.sharing,
+            unit: noise.unit,
+            adjacency: noise.adjacency,
+            example_clip: noise.example_clip,
+            delta: noise.delta.to_string(),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let Self {
+            law,
+            parameter,
+            unit,
+            delta,
+            ..
+        } = self;
+        let sharing = match self.sharing {
+            Sharing::DropoutExact => "dropout-exact",
+            Sharing::Shared => "shared",
+            Sharing::Local => "local",
+        };
+        format!("{law} of parameter {parameter}, {sharing}, hides one {unit} at delta {delta}")
+    }
 }
 
 impl<'a> Shown<'a> {
@@ -63,7 +108,7 @@ impl<'a> Shown<'a> {
             electorate,
             cohort,
             max_attempts,
-            noise: _,
+            noise,
         } = task.spec();
         Self {
             name: name.as_str(),
@@ -77,6 +122,7 @@ impl<'a> Shown<'a> {
             cohort: *cohort,
             max_attempts: *max_attempts,
             encoding,
+            noise: noise.as_ref().map(ShownNoise::of),
             tensors: manifest.tensors(),
         }
     }
@@ -92,6 +138,12 @@ impl fmt::Display for Shown<'_> {
             ("task", self.name.to_owned()),
             ("digest", self.digest.to_string()),
             ("encoding", encoding_in_words(self.encoding)),
+            (
+                "noise",
+                self.noise
+                    .as_ref()
+                    .map_or_else(|| "none".to_owned(), ShownNoise::in_words),
+            ),
             (
                 "corrupt",
                 format!("{} of the members at most", self.corrupt),

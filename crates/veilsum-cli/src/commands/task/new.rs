@@ -1,7 +1,9 @@
 //! `veilsum task new`.
 
 use super::{Shown, text};
+use crate::args::plan::{DEFAULT_BITS, clip_of};
 use crate::args::task::{New, RangeArg, TensorArg};
+use crate::commands::plan::{Bits, Wanted};
 use crate::exit::{Failure, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::output::Output;
@@ -30,6 +32,7 @@ pub(super) fn run(args: &New, output: Output) -> Outcome {
         noise: None,
     })
     .map_err(|error| files::task(&error))?;
+    let task = with_noise(task, args)?;
     let text = text::explained(&task);
     files::write(&args.file, text.as_bytes(), Readers::Everyone, existing)?;
     output.show(&Written {
@@ -37,6 +40,16 @@ pub(super) fn run(args: &New, output: Output) -> Outcome {
         task: Shown::of(&task),
     });
     Ok(())
+}
+
+fn with_noise(task: Task, args: &New) -> Result<Task, Failure> {
+    match (Wanted::of(&args.privacy, args.rounds), args.members) {
+        (Some(wanted), Some(members)) => {
+            let outlined = wanted.outlined(task).map_err(|error| files::task(&error))?;
+            wanted.chosen(&outlined, members, Bits::of(args.bits))
+        }
+        (None, _) | (_, None) => Ok(task),
+    }
 }
 
 fn tensors(args: &New) -> Result<Vec<TensorSpec>, Failure> {
@@ -88,15 +101,12 @@ fn encoding(args: &New) -> Encoding {
     if let Some(RangeArg { min, max }) = args.integer {
         return Encoding::Integer { min, max };
     }
-    let clip = match (args.clip_l2, args.clip_linf) {
-        (_, Some(bound)) => Clip::LInf(bound),
-        (Some(norm), None) => Clip::L2(norm),
-        (None, None) => Clip::L2(1.0),
-    };
+    let clip = clip_of(args.clip_l1, args.clip_l2, args.clip_linf).unwrap_or(Clip::L2(1.0));
     Encoding::Float(FloatEncoding {
         rotation: args.rotation,
+        rounding: args.rounding,
         max_weight: args.max_weight,
-        ..FloatEncoding::new(clip, args.bits)
+        ..FloatEncoding::new(clip, args.bits.unwrap_or(DEFAULT_BITS))
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) fn explained(task: &Task) -> String {
     text
 }
 
-const WHY: [(&str, &str); 20] = [
+const WHY: [(&str, &str); 29] = [
     ("version", "Version of this format."),
     ("name", "Name of the task, for people, folders and logs."),
     (
@@ -56,7 +56,7 @@ const WHY: [(&str, &str); 20] = [
     ),
     (
         "clip",
-        "{ l2 = NORM }: a longer update is scaled down. { linf = BOUND }: a larger coordinate is cut.",
+        "{ l2 = NORM } or { l1 = NORM }: a longer update is scaled down. { linf = BOUND }: a larger coordinate is cut.",
     ),
     (
         "precision_bits",
@@ -71,6 +71,10 @@ const WHY: [(&str, &str); 20] = [
         "The value that the largest integer stands for: \"full\" (what the clip lets through), { deviations = N }\nor { fixed = VALUE }. What lies beyond is cut and counted.",
     ),
     (
+        "rounding",
+        "\"stochastic\", or \"conditional\": drawn again while the norm is above a bound, for less noise of the unit member.",
+    ),
+    (
         "max_weight",
         "Largest weight of a member; weights travel masked too. 1 is a plain mean.",
     ),
@@ -82,6 +86,35 @@ const WHY: [(&str, &str); 20] = [
         "max",
         "Largest value of a coordinate; a larger one is refused.",
     ),
+    (
+        "[noise]",
+        "Noise that every member adds, in steps of the integers; `veilsum plan --epsilon` chooses it.",
+    ),
+    (
+        "law",
+        "Law of the sum of the honest noise: \"laplace\", \"skellam\" or \"gaussian\".",
+    ),
+    (
+        "parameter",
+        "Scale of \"laplace\", variance of \"skellam\", sigma squared of \"gaussian\".",
+    ),
+    (
+        "sharing",
+        "\"dropout-exact\": surplus of survivors is removed. \"shared\": it stays. \"local\": everybody adds all of it.",
+    ),
+    (
+        "unit",
+        "Whose presence is hidden: one \"member\" with all its data, or one training \"example\" of a member.",
+    ),
+    (
+        "adjacency",
+        "What the unit is compared with: \"zero-out\" (nothing in its place) or \"replace\" (any other).",
+    ),
+    (
+        "example_clip",
+        "Norm of one example in its member's update; whoever trains has to keep to it.",
+    ),
+    ("delta", "Delta at which epsilon is stated."),
     (
         "[[tensors]]",
         "The tensors of an update: name, length of each dimension, type of the elements.",
@@ -103,9 +136,14 @@ mod tests {
         [encoding]\nkind = \"integer\"\nmin = -1\nmax = 8\n\
         [[tensors]]\nname = \"w\"\nshape = [2]\ndtype = \"i8\"\n";
 
+    const NOISY: &str = "version = 1\nname = \"t\"\ncorrupt = 0\ndropout = 1\n\
+        [encoding]\nkind = \"integer\"\nmin = -1\nmax = 8\n\
+        [noise]\nlaw = \"laplace\"\nparameter = 3\nunit = \"example\"\nexample_clip = { l1 = 1.0 }\ndelta = 0.001\n\
+        [[tensors]]\nname = \"w\"\nshape = [2]\ndtype = \"i8\"\n";
+
     #[test]
     fn explained_task_reads_back_as_the_same_task() {
-        for text in [FLOAT, INTEGER] {
+        for text in [FLOAT, INTEGER, NOISY] {
             let task = Task::from_toml(text).unwrap();
             let again = Task::from_toml(&explained(&task)).unwrap();
             assert_eq!(again, task);
@@ -114,7 +152,7 @@ mod tests {
 
     #[test]
     fn every_key_is_explained_once() {
-        let all = [FLOAT, INTEGER].map(|text| explained(&Task::from_toml(text).unwrap()));
+        let all = [FLOAT, INTEGER, NOISY].map(|text| explained(&Task::from_toml(text).unwrap()));
         for (key, why) in WHY {
             let first = why.lines().next().unwrap();
             let counts = all.each_ref().map(|text| text.matches(first).count());
