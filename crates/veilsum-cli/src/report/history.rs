@@ -69,7 +69,7 @@ pub struct RoundRow {
     pub epsilon_total: Option<f64>,
     /// Bytes that all members sent.
     pub upload_bytes: Option<u64>,
-    /// Bytes that all members received.
+    /// Bytes of models that all members received.
     pub download_bytes: Option<u64>,
     /// Seconds from its opening to its sum.
     pub wall_s: Option<f64>,

@@ -67,7 +67,7 @@ fn row(members: u32, round: u64) -> RoundRow {
     let gone = if round == 8 {
         3
     } else {
-        u32::from(round > 1 && round % 3 != 0)
+        u32::from(round > 1 && !round.is_multiple_of(3))
     };
     let vanished: Vec<Vanished> = (0..gone)
         .map(|index| {
@@ -216,13 +216,8 @@ fn unit_and_delta_stand_beside_every_epsilon() {
         .collect::<Vec<_>>()
         .join(" ");
     for (place, _) in text.to_lowercase().match_indices("epsilon") {
-        let near = &text[place..(place + 110).min(text.len())];
-        assert!(
-            near.contains("member") && near.contains("1e-5")
-                || near.contains("Less is more")
-                || near.contains("so far\u{20}"),
-            "{near}"
-        );
+        let near: String = text.get(place..).unwrap().chars().take(110).collect();
+        assert!(near.contains("member") && near.contains("1e-5"), "{near}");
     }
 }
 

@@ -61,6 +61,69 @@ fn output_for_people_tells_of_every_round() {
 }
 
 #[test]
+fn sums_with_noise_are_exact_too_and_epsilon_grows_to_what_was_asked_for() {
+    let folder = Folder::new();
+    let report = folder.json("demo --members 8 --rounds 4 --vanish --epsilon 8");
+    let mut spent = 0.0;
+    for round in report["rounds"].as_array().unwrap() {
+        assert_eq!(round["exact"], true, "{round}");
+        let total = round["epsilon_total"].as_f64().unwrap();
+        assert!(total > spent, "{round}");
+        spent = total;
+        let alone = round["epsilon"].as_f64().unwrap();
+        assert_eq!(alone, report["rounds"][0]["epsilon_total"]);
+    }
+    assert!((7.5..=8.0).contains(&spent), "{report}");
+    assert_eq!(report["epsilon_total"], spent);
+    assert_eq!(report["delta"], 1e-5);
+    assert_eq!(report["unit"], "example");
+    assert!(
+        report["accuracy_secure"].as_f64().unwrap() > 0.6,
+        "{report}"
+    );
+}
+
+#[test]
+fn every_algorithm_is_exact_and_has_no_epsilon_without_noise() {
+    let folder = Folder::new();
+    for algorithm in [
+        "fedprox",
+        "fedsgd",
+        "fedavgm",
+        "fedadam",
+        "fedyogi",
+        "fedadagrad",
+        "dp-fedavg",
+    ] {
+        let words = format!("demo --members 3 --rounds 2 --bits 8 --algorithm {algorithm}");
+        let report = folder.json(&words);
+        for round in report["rounds"].as_array().unwrap() {
+            assert_eq!(round["exact"], true, "{algorithm}: {round}");
+            assert!(round["epsilon"].is_null() && round["epsilon_total"].is_null());
+        }
+        for key in ["epsilon_total", "delta", "unit", "report"] {
+            assert!(report[key].is_null(), "{algorithm}: {key}");
+        }
+    }
+}
+
+#[test]
+fn noise_that_hides_another_unit_than_the_algorithm_does_is_a_usage_error() {
+    let folder = Folder::new();
+    for words in [
+        "demo --delta 0.001",
+        "demo --epsilon 0",
+        "demo --epsilon 4 --algorithm fedavg",
+        "demo --epsilon 4 --unit member --algorithm dp-sgd",
+        "demo --epsilon 4 --unit example --algorithm dp-fedavg",
+        "demo --bits 3",
+    ] {
+        let ran = folder.run(words);
+        assert_eq!(ran.code, 2, "{words}: {}", ran.err);
+    }
+}
+
+#[test]
 fn report_is_written_where_it_is_wanted_and_over_no_foreign_file() {
     let folder = Folder::new();
     let report = folder.json("demo --members 3 --rounds 2 --report seen");
