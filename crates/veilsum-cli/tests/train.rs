@@ -180,6 +180,29 @@ fn more_drop_outs_than_tolerated_end_a_round_and_not_the_training() {
 }
 
 #[test]
+fn a_cohort_trains_where_the_job_asks_for_one() {
+    let text = job("fedavg", 3, "[encoding]\nsubset = 0.5\n")
+        .replace("members = 5", "members = 9\nclients_per_round = 5");
+    let lines = json(&train(&with(&text), &["--json", "--dropout", "0.2"]));
+    let mut seen = std::collections::BTreeSet::new();
+    for line in &lines[..3] {
+        let slots = |key: &str| {
+            line[key]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(Value::to_string)
+                .collect::<Vec<_>>()
+        };
+        let (survivors, vanished) = (slots("survivor_ids"), slots("vanished_ids"));
+        assert_eq!((survivors.len(), vanished.len()), (4, 1));
+        assert_eq!(line["exact"], true);
+        seen.extend(survivors.into_iter().chain(vanished));
+    }
+    assert!(seen.len() > 5, "each round draws its own: {seen:?}");
+}
+
+#[test]
 fn files_of_members_train_where_a_test_file_judges() {
     // spec: [job.csv]
     let folder = tempfile::tempdir().unwrap();

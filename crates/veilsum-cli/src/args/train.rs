@@ -31,8 +31,8 @@ pub struct Train {
     /// Go on from the checkpoint in the folder
     #[arg(long)]
     pub resume: bool,
-    /// Share of the members that vanishes in each round, half of them before their upload and half in the middle of it;
-    /// floor(rate x n) of them, drawn anew
+    /// Share of a round's members that vanishes, half of them before their upload and half in the middle of it;
+    /// floor(rate x n) of them, drawn anew for each round
     #[arg(long, value_name = "RATE", default_value = "0")]
     pub dropout: Decimal,
     /// Compare with FedAvg in the clear over the same survivors, with all data in one place, and in a job with privacy with the noise

@@ -185,8 +185,11 @@ impl Training {
             .coordinator
             .model_bytes()
             .map_err(|error| failure(&error))?;
+        let participants = self.rounds.participants(round)?;
+        let takes_part =
+            |member: &&mut MemberHalf| participants.contains(&Slot(member.member()));
         let mut offers = BTreeMap::new();
-        for member in &mut self.members {
+        for member in self.members.iter_mut().filter(takes_part) {
             let brought = member
                 .contribute(&model, round)
                 .map_err(|error| failure(&error))?;
@@ -195,7 +198,7 @@ impl Training {
         self.progress.doing(format!("round {round}: masked sum"));
         let Ended { report, tensors } = self.rounds.train(round, &model, offers)?;
         let survivors = &report.survivors;
-        for member in &mut self.members {
+        for member in self.members.iter_mut().filter(takes_part) {
             let outcome = match survivors.contains(&Slot(member.member())) {
                 true => veilsum_learn::Outcome::Summed,
                 false => veilsum_learn::Outcome::Lost,

@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use veilsum_encode::{Tensors, Weight};
 use veilsum_learn::Job;
 use veilsum_learn::job::Brought;
-use veilsum_proto::ids::{ModelDigest, Round, Slot};
+use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
+use veilsum_proto::message::Deadlines;
 use veilsum_proto::parameters::Decimal;
+use veilsum_proto::session::RoundContext;
 use veilsum_proto::task::Task;
 use veilsum_sim::{Federation, Honest, Report, RunError, RunOptions, Script, SetupError, Summed};
 
@@ -21,7 +23,7 @@ pub(crate) struct Rounds {
     training: Task,
     judging: Option<Task>,
     seed: u64,
-    vanishing: u32,
+    dropout: Decimal,
     /// What secrets and noise are drawn from, where that is not the seed.
     secret: Option<[u8; 32]>,
 }
@@ -59,7 +61,7 @@ impl Rounds {
             training: task(parts, members)?,
             judging: judging.map(|parts| task(parts, members)).transpose()?,
             seed: job.seed().0,
-            vanishing: dropout.floor_times(members),
+            dropout,
             secret: (!seeded).then_some(secret),
         })
     }
@@ -69,7 +71,26 @@ impl Rounds {
         &self.training
     }
 
-    /// A round that trains. Members vanish as the seed draws, others each round.
+    /// Who takes part in a round that trains: all members, or the cohort drawn for it.
+    pub(crate) fn participants(&self, round: u64) -> Result<Vec<Slot>, Failure> {
+        let roster = self.federation.roster();
+        let slots = (0..roster.len()).map(Slot);
+        if self.training.spec().cohort.is_none() {
+            return Ok(slots.collect());
+        }
+        let context = RoundContext::new(
+            self.training.clone(),
+            roster.clone(),
+            Round(round),
+            Attempt(0),
+            ModelDigest([0; 32]),
+            Deadlines::default(),
+        )
+        .map_err(|error| files::task(&error))?;
+        Ok(slots.filter(|slot| context.graph.contains(*slot)).collect())
+    }
+
+    /// A round that trains, with what its participants bring. Some of them vanish as the seed draws, others each round.
     pub(crate) fn train(
         &self,
         round: u64,
@@ -77,7 +98,13 @@ impl Rounds {
         offers: BTreeMap<Slot, Brought>,
     ) -> Result<Ended, Failure> {
         let drawn = u64::from_le_bytes(first_bytes(&self.key("vanish", round)));
-        let script = Script::drawn(self.federation.roster().len(), self.vanishing, 0, drawn);
+        let slots: Vec<Slot> = offers.keys().copied().collect();
+        let members = slots.len() as u32;
+        let script = Script::drawn(members, self.dropout.floor_times(members), 0, drawn);
+        let vanishing = script
+            .iter()
+            .filter_map(|(place, vanish)| Some((*slots.get(place.index())?, vanish)));
+        let script = Script::of(vanishing);
         self.run(&self.training, round, model, offers, script)
     }
 
