@@ -186,8 +186,7 @@ impl Training {
             .model_bytes()
             .map_err(|error| failure(&error))?;
         let participants = self.rounds.participants(round)?;
-        let takes_part =
-            |member: &&mut MemberHalf| participants.contains(&Slot(member.member()));
+        let takes_part = |member: &&mut MemberHalf| participants.contains(&Slot(member.member()));
         let mut offers = BTreeMap::new();
         for member in self.members.iter_mut().filter(takes_part) {
             let brought = member
