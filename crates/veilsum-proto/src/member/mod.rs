@@ -24,7 +24,7 @@ pub(crate) mod share;
 pub(crate) mod tests;
 mod upload;
 
-pub use floors::{Floors, PrivacyFloors, UnlistedTasks};
+pub use floors::{Bounds, ExampleClip, Floors, PrivacyFloors, UnlistedTasks};
 pub use noise::noise_secrets;
 
 use crate::identity::Identity;
@@ -237,39 +237,6 @@ impl Member {
         self.advertise_drawn(ledger, now, rng, Some(noise_rng))
     }
 
-    fn advertise_drawn(
-        &mut self,
-        ledger: &mut dyn Ledger,
-        now: Now,
-        rng: &mut dyn CryptoRng,
-        noise_rng: Option<&mut dyn CryptoRng>,
-    ) -> Result<Message, Refusal> {
-        let Phase::Invited = self.phase else {
-            return Err(Refusal::WrongPhase {
-                got: "advertise",
-                phase: self.phase.name(),
-            });
-        };
-        let context = &self.me.context;
-        may_join(context, &self.me.floors, ledger)?;
-        // spec: [advertise.record]
-        ledger.record(Entry::Advert {
-            task: context.task_digest,
-            roster: context.roster.digest(),
-            round: context.round,
-            attempt: context.attempt,
-        })?;
-        let longest = context
-            .deadlines
-            .total()
-            .min(self.me.floors.longest_attempt);
-        self.deadline = Some(now.saturating_add(longest));
-        let advertised = advertise::Advertised::draw(&self.me, rng, noise_rng);
-        let message = Message::new(advertised.advert().clone());
-        self.phase = Phase::Advertised(Box::new(advertised));
-        Ok(message)
-    }
-
     /// Takes one message of the coordinator.
     ///
     /// # Errors
@@ -425,6 +392,39 @@ impl Member {
     }
 
     // spec: [close.abort]
+    fn advertise_drawn(
+        &mut self,
+        ledger: &mut dyn Ledger,
+        now: Now,
+        rng: &mut dyn CryptoRng,
+        noise_rng: Option<&mut dyn CryptoRng>,
+    ) -> Result<Message, Refusal> {
+        let Phase::Invited = self.phase else {
+            return Err(Refusal::WrongPhase {
+                got: "advertise",
+                phase: self.phase.name(),
+            });
+        };
+        let context = &self.me.context;
+        may_join(context, &self.me.floors, ledger)?;
+        // spec: [advertise.record]
+        ledger.record(Entry::Advert {
+            task: context.task_digest,
+            roster: context.roster.digest(),
+            round: context.round,
+            attempt: context.attempt,
+        })?;
+        let longest = context
+            .deadlines
+            .total()
+            .min(self.me.floors.longest_attempt);
+        self.deadline = Some(now.saturating_add(longest));
+        let advertised = advertise::Advertised::draw(&self.me, rng, noise_rng);
+        let message = Message::new(advertised.advert().clone());
+        self.phase = Phase::Advertised(Box::new(advertised));
+        Ok(message)
+    }
+
     fn abort(&mut self, notice: &AbortNotice, ledger: &mut dyn Ledger) -> Result<Reply, Refusal> {
         let context = &self.me.context;
         if (notice.task, notice.round, notice.attempt)

@@ -431,3 +431,51 @@ fn an_identity_without_a_slot_is_not_in_the_round() {
     );
     assert!(matches!(refusal, Err(Refusal::NotInRound("the roster"))));
 }
+
+#[test]
+fn noise_of_a_generator_of_its_own_can_be_made_again_and_no_other_secret_can() {
+    let mut house = House::new();
+    let task = Task::from_toml(NOISY).unwrap();
+    let context = RoundContext::new(
+        task,
+        house.roster.clone(),
+        Round(1),
+        Attempt(0),
+        ModelDigest([0; 32]),
+        Deadlines::default(),
+    );
+    let context = Arc::new(context.unwrap());
+    let noise_rng = || ChaCha20Rng::seed_from_u64(5);
+    let mut advert = || {
+        let (roster, identity) = (house.roster.clone(), house.identities[0].clone());
+        let mut ledger = MemoryLedger::default();
+        let floors = Floors::default();
+        let mut member =
+            Member::invited(&context.open(), roster, identity, floors, &ledger).unwrap();
+        let (rng, noise_rng) = (&mut house.rng, &mut noise_rng());
+        let message = member.advertise_with_noise_of(&mut ledger, NOW, rng, noise_rng);
+        match message.unwrap().body {
+            Body::Advert(advert) => advert,
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, second) = (advert(), advert());
+    assert!(first.chain_end.is_some());
+    assert_eq!(first.chain_end, second.chain_end);
+    assert_ne!(first.seal_key, second.seal_key);
+    assert_ne!(first.mask_key, second.mask_key);
+    assert_ne!(first.commitment, second.commitment);
+    let secrets = noise_secrets(&context, Slot(0), &mut noise_rng());
+    let end = context.noise.as_ref().unwrap().plan().chain_end(&secrets);
+    assert_eq!(first.chain_end.unwrap().0, *end.as_bytes());
+}
+
+const NOISY: &str = r#"
+version = 1
+name = "noisy"
+corrupt = 1
+dropout = 1
+encoding = { kind = "float", clip = { l2 = 1.0 }, precision_bits = 12 }
+noise = { law = "skellam", parameter = 40000000, unit = "member", delta = 0.000001 }
+tensors = [{ name = "weight", shape = [100], dtype = "f32" }]
+"#;
