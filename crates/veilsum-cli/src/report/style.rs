@@ -123,13 +123,13 @@ p { margin: 0; text-wrap: pretty }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .8rem }
 figure { margin: 0; padding: 1rem 1rem .6rem; break-inside: avoid }
 figcaption p { color: var(--soft); font-size: .82rem; line-height: 1.4; margin: .15rem 0 .5rem }
-figure svg { display: block; width: 100%; height: auto; font-family: inherit }
+figure svg { display: block; width: 100%; height: auto; overflow: visible; font-family: inherit }
 .scroll { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .85rem }
 th, td { padding: .4rem .75rem; text-align: left; white-space: nowrap; vertical-align: top; border-bottom: 1px solid var(--grid) }
 tbody tr:last-child > * { border-bottom: 0 }
-thead th { color: var(--soft); font-weight: 500; vertical-align: bottom }
-thead small { display: block; font-size: .72rem; font-weight: 400 }
+thead th { color: var(--soft); font-weight: 500; vertical-align: bottom; white-space: normal }
+thead small { display: block; font-size: .85em; font-weight: 400; min-width: 7em }
 .number { text-align: right }
 .wrap { white-space: normal; min-width: 12rem }
 code { font: .8rem/1.5 ui-monospace, 'SF Mono', Menlo, Consolas, monospace }
@@ -143,5 +143,5 @@ code { font: .8rem/1.5 ui-monospace, 'SF Mono', Menlo, Consolas, monospace }
 .box li { margin: .3rem 0 }
 footer { color: var(--soft); font-size: .8rem; margin-top: 2.5rem }
 @media (max-width: 30rem) { main { padding: 1.4rem .8rem 2rem } figure { padding: .8rem .6rem .4rem } .tile dd { font-size: 1.2rem } }
-@media print { @page { margin: 14mm } body { background: none; font-size: 10.5pt } main { max-width: none; padding: 0 } .figures { grid-template-columns: 1fr 1fr } h2 { break-after: avoid } tr, .box { break-inside: avoid } thead { display: table-header-group } .scroll { overflow: visible } table { font-size: 7.5pt } th, td { padding: 2pt 4pt } }
+@media print { @page { margin: 14mm } body { background: none; font-size: 10.5pt } main { max-width: none; padding: 0 } h1 { font-size: 18pt } h2 { margin: 18pt 0 6pt } .tiles { grid-template-columns: none; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 6pt } .tile { padding: 5pt 7pt } .tile dt, .tile dd.beside { font-size: 7.5pt } .tile dd { font-size: 13pt } .figures { grid-template-columns: 1fr 1fr } figcaption p { font-size: 8pt } .pair { grid-template-columns: 1fr 1fr } h2 { break-after: avoid } tr, .box { break-inside: avoid } thead { display: table-header-group } .scroll { overflow: visible } table { font-size: 7.5pt } th, td { padding: 2pt 4pt } td { white-space: normal } code { font-size: 7pt } }
 ";

@@ -78,7 +78,7 @@ impl Frame {
     pub fn tip(&self, round: u64, lines: &[String]) -> Markup {
         let (x, width) = (self.bands.start(round), self.bands.width());
         html! {
-            rect.tip x=(at(x)) y=(at(self.top)) width=(at(width)) height=(at(self.bottom - self.top)) {
+            rect.tip fill="none" x=(at(x)) y=(at(self.top)) width=(at(width)) height=(at(self.bottom - self.top)) {
                 title { "round " (round) @for line in lines { "\n" (line) } }
             }
         }

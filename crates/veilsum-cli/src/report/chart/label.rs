@@ -37,7 +37,7 @@ impl EndLabel {
         html! {
             @for (label, top) in labels.iter().zip(tops) {
                 @let middle = top + label.height() / 2.0;
-                polyline.leader points=(format!("{},{} {},{} {},{}",
+                polyline.leader fill="none" points=(format!("{},{} {},{} {},{}",
                     at(frame.right + 2.0), at(label.y), at(frame.right + 5.0), at(label.y), at(frame.right + GAP - 4.0), at(middle))) {}
                 @for (index, line) in label.lines.iter().enumerate() {
                     @let y = top + LINE * (index as f64) + 10.0;
@@ -76,7 +76,8 @@ fn spread(labels: &[EndLabel], from: f64, to: f64) -> Vec<f64> {
 const GAP: f64 = 16.0;
 const LINE: f64 = 13.5;
 const BETWEEN: f64 = 5.0;
-const BOLD: f64 = 1.06;
+/// Bold letters are wider, and so are the letters of some readers' fonts.
+const BOLD: f64 = 1.16;
 
 #[cfg(test)]
 mod tests {

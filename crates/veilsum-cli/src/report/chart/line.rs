@@ -17,7 +17,7 @@ pub enum Trace {
 pub fn trace(frame: &Frame, values: &[(u64, f64)], class: &'static str, trace: Trace) -> Markup {
     let dotted = frame.bands.width() >= 9.0 && trace == Trace::Straight;
     html! {
-        path class={"line " (class)} d=(path(frame, values, trace)) {}
+        path class={"line " (class)} fill="none" d=(path(frame, values, trace)) {}
         @if (dotted && !class.ends_with("broad")) || values.len() == 1 {
             @for (round, value) in values {
                 circle class={"dot " (class)} cx=(at(frame.bands.middle(*round))) cy=(at(frame.y(*value))) r="2.6" {}
