@@ -344,12 +344,19 @@ class Coordinator:
     def _sum(self) -> encoding.Sum:
         """[finish.range] [finish.surplus]"""
         c = self.context
-        total = encoding.decode(c.plan, self.unmasked(), len(self.survivors))
+        limbs = self.unmasked()
+        try:
+            total = encoding.decode(c.plan, limbs, len(self.survivors))
+        except Refused as why:
+            raise Refused("finish.range", str(why)) from why
         if self._chain_wanted():
             assert c.noise is not None
             for slot, reveal in sorted(self.reveals.items()):
                 if self._chain_stands(slot, reveal.chain_value):
                     assert reveal.chain_value is not None
                     total = total.without(noise.surplus(c.noise, reveal.chain_value, self._level(), c.where(slot), c.plan.padded))
-        total.packed()
+        try:
+            total.packed()
+        except Refused as why:
+            raise Refused("finish.range", str(why)) from why
         return total

@@ -132,7 +132,7 @@ class Member:
             assert self.sealed is not None
             return self.sealed
         found = (message.task, message.round, message.attempt)
-        require(found == (context.task_digest, context.round, context.attempt), "advert.session", "another attempt")
+        require(found == (context.task_digest, context.round, context.attempt), "protocol.md 10.1", "another attempt")
         advertised = context.read(message.advertised)
         context.check_floor(advertised)
         require(self.slot in advertised, "advertise.floor", "U1 without the member")
@@ -230,7 +230,7 @@ class Member:
 
     def on_delivered(self, message: wire.DeliveredShares) -> wire.Accept:
         context = self._open()
-        require(self.sealed is not None and message.sid == self.sid, "message.session", "another session")
+        require(self.sealed is not None and message.sid == self.sid, "protocol.md 11", "another session")
         if self.delivered_seen is not None:
             require(message == self.delivered_seen, "accept.once", "another DeliveredShares")
             assert self.accepted is not None
@@ -238,7 +238,7 @@ class Member:
         near = context.neighbours(self.slot, self.advertised)
         senders = [each.from_ for each in message.shares]
         ascending = all(a < b for a, b in zip(senders, senders[1:]))
-        require(ascending and set(senders) <= set(near), "accept.once", "entries of others, or out of order")
+        require(ascending and set(senders) <= set(near), "protocol.md 11", "entries of others, or out of order")
         self.delivered_seen = message
         self.held: dict[int, tuple[bytes, bytes]] = {}
         for each in message.shares:
@@ -295,7 +295,7 @@ class Member:
 
     def on_share_set(self, message: wire.ShareSet) -> None:
         context = self._open()
-        require(self.accepted is not None and message.sid == self.sid, "message.session", "another session")
+        require(self.accepted is not None and message.sid == self.sid, "protocol.md 12.1", "another session")
         if self.share_set_seen is not None:
             if message != self.share_set_seen:
                 self._close()
@@ -351,9 +351,9 @@ class Member:
     def on_contribution(self, packed: bytes, update_digest: bytes) -> tuple[wire.UploadHeader, bytes]:
         """[upload.record] [upload.mask] [upload.base] [upload.duplicate]"""
         context = self._open()
-        require(self.share_set_seen is not None, "share.set", "no Share set yet")
+        require(self.share_set_seen is not None, "protocol.md 12", "no Share set yet")
         require(self.upload is None, "upload.duplicate", "a second contribution")
-        require(len(packed) == 8 * context.plan.limbs, "upload.noise", "another length than the plan's")
+        require(len(packed) == 8 * context.plan.limbs, "protocol.md 12", "another length than the plan's")
         task, round_ = context.task_digest, context.round
         self.ledger.check_superseded(task, round_, context.attempt)
         self.ledger.check_update(task, round_, update_digest, self.site.reuse, context.noise is not None)
@@ -373,7 +373,7 @@ class Member:
     def on_stored(self, message: wire.UploadStored) -> None:
         self._open()
         require(self.upload is not None, "confirm.after-upload", "nothing was uploaded")
-        require((message.sid2, message.slot) == (self.sid2, self.slot), "message.session", "another session or slot")
+        require((message.sid2, message.slot) == (self.sid2, self.slot), "confirm.after-upload", "another session or slot")
         self.stored = True
 
     # Section 13.
@@ -381,7 +381,7 @@ class Member:
     def on_survivor_set(self, message: wire.SurvivorSet) -> wire.Confirmation:
         context = self._open()
         require(self.upload is not None and self.stored, "confirm.after-upload", "no whole upload")
-        require((message.sid, message.sid2) == (self.sid, self.sid2), "message.session", "another session")
+        require((message.sid, message.sid2) == (self.sid, self.sid2), "protocol.md 13.2", "another session")
         if self.confirmed is not None:
             require(message.survivors == self.confirmed[0], "confirm.one-set", "another set")
             return self.confirmed[1]

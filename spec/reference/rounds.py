@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from . import context, encoding, rosters, tasks, wire
 from .coordinator import Coordinator
@@ -14,6 +14,15 @@ from .member import Draw, Member, Site
 from .primitives import keystream, sha256
 
 PHASES = ("advertise", "share", "accept", "upload", "confirm", "reveal", "shares")
+CLOSE = {
+    "Advertise": "close_advertise",
+    "Share": "close_share",
+    "Accept": "close_accept",
+    "Upload": "close_upload",
+    "Confirm": "close_confirm",
+    "Reveal": "finish",
+}
+LENIENT = Site(min_corrupt=0, unlisted="any")
 DEADLINES = wire.Deadlines(60000, 30000, 30000, 120000, 30000, 30000)
 
 
@@ -63,14 +72,8 @@ class Federation:
         self.signature = rosters.sign(self.roster, self.authority)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """One message on its way; `vector` is the masked update behind an upload header."""
-
-    to_member: bool
-    slot: int
-    data: bytes
-    vector: bytes = b""
+Step = dict[str, Any]
+"""What a machine is given: a message (with a vector, of a slot), an update, or the end of a phase. As in the vectors, bytes in hex."""
 
 
 @dataclass
@@ -90,57 +93,86 @@ class Outcome:
     members: dict[int, Member]
     draws: dict[int, dict[str, bytes]]
     contributions: dict[int, bytes]
-    frames: list[Frame]
+    steps: list[Step]
+    inboxes: dict[int, list[Step]]
     sum: encoding.Sum
     receipt: wire.Receipt
 
 
+class Parties(Protocol):
+    """Of a federation, what a round needs."""
+
+    roster: rosters.Roster
+    coordinator: Identity
+    members: list[Identity]
+
+
 class Runner:
+    """Notes what each machine is given: `steps` for the coordinator, `inboxes` for the members."""
+
     def __init__(
-        self, federation: Federation, task: tasks.Task, updates: Mapping[int, encoding.Update], script: Script, round_: int = 1
+        self,
+        parties: Parties,
+        task: tasks.Task,
+        updates: Mapping[int, encoding.Update],
+        script: Script,
+        round_: int = 1,
+        draws: Callable[[int, dict[str, bytes]], Draw] | None = None,
     ) -> None:
-        self.context = context.derive(federation.roster, tasks.encode(task), round_, 0)
-        self.coordinator = Coordinator(self.context, federation.coordinator)
+        self.context = context.derive(parties.roster, tasks.encode(task), round_, 0)
+        self.coordinator = Coordinator(self.context, parties.coordinator)
         self.updates, self.script = updates, script
         self.draws: dict[int, dict[str, bytes]] = {slot: {} for slot in self.context.graph.population}
-        site = Site(min_corrupt=0, unlisted="any")
+        drawn = draws or (lambda slot, log: drawing(f"{parties.roster.federation.decode()}/round-{round_}/{slot}", log))
         self.members = {
-            slot: Member(
-                federation.members[slot], federation.roster, Ledger(), drawing(f"{federation.name}/round-{round_}/{slot}", log), site
-            )
-            for slot, log in self.draws.items()
+            slot: Member(parties.members[slot], parties.roster, Ledger(), drawn(slot, log), LENIENT) for slot, log in self.draws.items()
         }
-        self.frames: list[Frame] = []
+        self.steps: list[Step] = []
+        self.inboxes: dict[int, list[Step]] = {slot: [] for slot in self.draws}
         self.contributions: dict[int, bytes] = {}
 
-    def travel(self, to_member: bool, slot: int, message: Any, vector: bytes = b"") -> Any:
-        """Through the bytes and back."""
-        data = wire.encode(message)
-        self.frames.append(Frame(to_member, slot, data, vector))
+    def read(self, data: bytes) -> Any:
         return wire.decode(data, self.context.slots, self.context.parameters.k)
+
+    def give_member(self, slot: int, message: Any) -> Any:
+        data = wire.encode(message)
+        self.inboxes[slot].append({"message": data.hex()})
+        return self.read(data)
+
+    def give_coordinator(self, slot: int, message: Any, vector: bytes | None = None) -> Any:
+        data = wire.encode(message)
+        self.steps.append({"slot": slot, "message": data.hex()} | ({} if vector is None else {"vector": vector.hex()}))
+        return self.read(data)
+
+    def close(self, phase: str) -> Any:
+        self.steps.append({"close": phase})
+        return getattr(self.coordinator, CLOSE[phase])()
 
     def exchange(self, phase: str, due: Mapping[int, Any], answer: str, take: Callable[[int, Any], None]) -> None:
         """Each member that still speaks answers what is due to it."""
         for slot, message in due.items():
             if self.script.speaks(slot, phase):
-                reply = getattr(self.members[slot], answer)(self.travel(True, slot, message))
+                reply = getattr(self.members[slot], answer)(self.give_member(slot, message))
                 hook = self.script.hooks.get((slot, phase))
                 if hook is not None:
                     reply = hook(reply)
-                if reply is not None:
-                    take(slot, self.travel(False, slot, reply))
+                take(slot, self.give_coordinator(slot, reply))
 
     def upload(self, due: Mapping[int, wire.ShareSet]) -> None:
         for slot, message in due.items():
             if not self.script.speaks(slot, "upload"):
                 continue
-            member = self.members[slot]
-            member.on_share_set(self.travel(True, slot, message))
-            packed = member.contribution(self.updates[slot])
+            member, update = self.members[slot], self.updates[slot]
+            member.on_share_set(self.give_member(slot, message))
+            packed = member.contribution(update)
             self.contributions[slot] = packed
-            header, vector = member.on_contribution(packed, encoding.update_digest(self.context.task, self.updates[slot]))
-            stored = self.coordinator.on_upload(slot, self.travel(False, slot, header, vector), vector)
-            member.on_stored(self.travel(True, slot, stored))
+            self.inboxes[slot].append({"update": shown(update)})
+            header, vector = member.on_contribution(packed, encoding.update_digest(self.context.task, update))
+            hook = self.script.hooks.get((slot, "upload"))
+            if hook is not None:
+                vector = hook(vector)
+            stored = self.coordinator.on_upload(slot, self.give_coordinator(slot, header, vector), vector)
+            member.on_stored(self.give_member(slot, stored))
 
     def confirm(self, due: Mapping[int, wire.SurvivorSet]) -> None:
         """Electors are asked until there are `q` signatures."""
@@ -153,18 +185,22 @@ class Runner:
         c = self.coordinator
         opened = c.open(DEADLINES)
         self.exchange("advertise", {slot: opened for slot in self.members}, "on_open", c.on_advert)
-        self.exchange("share", c.close_advertise(), "on_adverts", c.on_sealed)
-        self.exchange("accept", c.close_share(), "on_delivered", c.on_accept)
-        self.upload(c.close_accept())
-        self.confirm(c.close_upload())
-        self.exchange("reveal", c.close_confirm(), "on_certificate", c.on_reveal)
+        self.exchange("share", self.close("Advertise"), "on_adverts", c.on_sealed)
+        self.exchange("accept", self.close("Share"), "on_delivered", c.on_accept)
+        self.upload(self.close("Accept"))
+        self.confirm(self.close("Upload"))
+        self.exchange("reveal", self.close("Confirm"), "on_certificate", c.on_reveal)
         if any(c.wanted()):
             self.exchange("shares", c.requests(), "on_share_request", c.on_shares)
-        total, receipt, due = c.finish()
+        total, receipt, due = self.close("Reveal")
         for slot, message in due.items():
             if self.members[slot].context is not None and self.script.speaks(slot, "shares"):
-                self.members[slot].on_receipt(self.travel(True, slot, message))
-        return Outcome(c, self.members, self.draws, self.contributions, self.frames, total, receipt)
+                self.members[slot].on_receipt(self.give_member(slot, message))
+        return Outcome(c, self.members, self.draws, self.contributions, self.steps, self.inboxes, total, receipt)
+
+
+def shown(update: encoding.Update) -> list[Step]:
+    return [{"name": name.decode("utf-8"), "values": values.hex()} for name, values in update.items()]
 
 
 def run(

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .facts import Fact, Fields, Type, blocks, keys, messages, planning, signing, terms, values
+from .facts import Fact, Fields, Type, blocks, exchanges, keys, messages, planning, signing, terms, values
 from .pages import SPEC
 from .refusal import Refused
 
 FOLDER = SPEC / "vectors"
-TOPICS = (keys, blocks, signing, messages, planning, terms, values)
+TOPICS = (keys, blocks, signing, messages, planning, terms, values, exchanges)
 TYPES: dict[str, Type] = {name: made for topic in TOPICS for name, made in topic.TYPES.items()}
 
 
@@ -30,15 +30,43 @@ def judge(made: Type, given: Fields) -> tuple[Fields | None, str | None]:
         return None, why.requirement
 
 
+def shared_fields(fact: Fact) -> Fields:
+    """Long fields that are the same in all cases, and the honest steps: written once, in the group."""
+    first = fact.cases[0].input
+    same = {k: v for k, v in first.items() if len(json.dumps(v)) > 100 and all(case.input.get(k) == v for case in fact.cases)}
+    return same | ({"honest": fact.honest} if fact.honest else {})
+
+
+def folded(given: Fields, input_: Fields) -> Fields:
+    """The fields of a case that the group does not have."""
+    rest = {key: value for key, value in input_.items() if key not in given}
+    if "honest" in given:
+        steps, honest = rest["steps"], given["honest"]
+        same = 0
+        while same < min(len(steps), len(honest)) and steps[same] == honest[same]:
+            same += 1
+        rest |= {"honestSteps": same, "steps": steps[same:]}
+    return rest
+
+
+def unfolded(given: Fields, rest: Fields) -> Fields:
+    """What `folded` took apart."""
+    whole = {**given, **rest}
+    if "honest" in whole:
+        whole["steps"] = whole.pop("honest")[: whole.pop("honestSteps")] + whole["steps"]
+    return whole
+
+
 def content(fact: Fact) -> dict[str, Any]:
     tests: list[dict[str, Any]] = []
+    shared = shared_fields(fact)
     for case in fact.cases:
         given = json.loads(json.dumps(case.input))
         output, refused_by = judge(TYPES[fact.type], given)
         if refused_by != case.refused_by:
             raise AssertionError(f"{fact.topic}/{fact.name}: {case.comment}: refused by {refused_by}, the fact says {case.refused_by}")
         test: dict[str, Any] = {"tcId": len(tests) + 1, "comment": case.comment, "flags": [] if refused_by is None else [refused_by]}
-        test["input"] = given
+        test["input"] = folded(shared, given)
         test["result"] = "valid" if refused_by is None else "invalid"
         if refused_by is None:
             test["output"] = output
@@ -53,7 +81,7 @@ def content(fact: Fact) -> dict[str, Any]:
         "source": fact.source,
         "notes": {flag: f"refused by the requirement [{flag}]" for flag in sorted(flags)},
         "numberOfTests": len(tests),
-        "testGroups": [{"type": fact.type, "tests": tests}],
+        "testGroups": [{"type": fact.type, "given": shared, "tests": tests}],
     }
 
 
@@ -62,7 +90,8 @@ def laid_out(made: dict[str, Any]) -> str:
     group = made["testGroups"][0]
     lines = ",\n".join("    " + json.dumps(test) for test in group["tests"])
     head = json.dumps({key: value for key, value in made.items() if key != "testGroups"}, indent=1)[:-2]
-    return f'{head},\n "testGroups": [\n  {{\n   "type": {json.dumps(group["type"])},\n   "tests": [\n{lines}\n   ]\n  }}\n ]\n}}\n'
+    named = f'"type": {json.dumps(group["type"])},\n   "given": {json.dumps(group["given"])}'
+    return f'{head},\n "testGroups": [\n  {{\n   {named},\n   "tests": [\n{lines}\n   ]\n  }}\n ]\n}}\n'
 
 
 def write() -> int:
@@ -94,7 +123,7 @@ def verify() -> int:
         for group in read["testGroups"]:
             for test in group["tests"]:
                 found += 1
-                output, refused_by = judge(TYPES[group["type"]], test["input"])
+                output, refused_by = judge(TYPES[group["type"]], unfolded(group["given"], test["input"]))
                 same = refused_by == test.get("requirement") and output == test.get("output")
                 if not same or (test["result"] == "valid") != (refused_by is None):
                     wrong += 1
@@ -129,7 +158,17 @@ SCHEMA = {
         additionalProperties=False,
     ),
     "$defs": {
-        "group": _object({"type": {"enum": sorted(TYPES)}, "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}}}, additionalProperties=False),
+        "group": _object(
+            {
+                "type": {"enum": sorted(TYPES)},
+                "given": {
+                    "type": "object",
+                    "description": "fields of the input of every test; a test with honestSteps begins with so many of the steps in honest",
+                },
+                "tests": {"type": "array", "items": {"$ref": "#/$defs/test"}},
+            },
+            additionalProperties=False,
+        ),
         "test": _object(
             {
                 "tcId": _COUNT,
@@ -144,7 +183,7 @@ SCHEMA = {
                     "properties": {
                         "result": {"const": "invalid"},
                         "layer": {"enum": sorted({made.layer for made in TYPES.values()})},
-                        "requirement": {"type": "string", "description": "id of the requirement that must refuse"},
+                        "requirement": {"type": "string", "description": "id of the requirement that must refuse, or page and section of a check without an id"},
                     },
                     "required": ["layer", "requirement"],
                 },

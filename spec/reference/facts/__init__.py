@@ -31,6 +31,8 @@ class Fact:
     text: str
     source: str
     cases: list[Case] = field(default_factory=list)
+    honest: list[Fields] = field(default_factory=list)
+    """Steps that many cases begin with; written once for all of them."""
 
 
 @dataclass(frozen=True)
