@@ -8,12 +8,15 @@ from pathlib import Path
 if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from reference import check_spec, vectoring
+from reference import check_spec, driver, vectoring
 
 COMMANDS = {
     "check-spec": lambda arguments: check_spec.run(),
     "write-vectors": lambda arguments: vectoring.write(),
     "verify-vectors": lambda arguments: vectoring.verify(),
+    "member": driver.member,
+    "coordinator": driver.coordinator,
+    "cross-run": driver.cross_run,
 }
 
 
