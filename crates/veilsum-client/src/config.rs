@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use veilsum_math::Threads;
 use veilsum_proto::identity::Identity;
+use veilsum_proto::member::{Floors, PrivacyFloors};
 use veilsum_proto::roster::Roster;
+use veilsum_proto::task::Task;
 use veilsum_quic::Limits;
 
 use crate::{Backoff, Policy};
@@ -20,6 +22,16 @@ pub struct MemberConfig {
     pub roster: Arc<Roster>,
     /// The site's terms.
     pub policy: Policy,
+    /// What the contributor asks of every task beside the policy, and whether it checks example clips itself. The stricter of both
+    /// holds ([`PrivacyFloors::and`]).
+    ///
+    /// # Security
+    ///
+    /// A contributor that follows a job puts the job's epsilon and delta here: the noise is the coordinator's choice, and the job names
+    /// what it must be worth. [`ExampleClip::Checked`](veilsum_proto::member::ExampleClip::Checked) is for a contributor that refuses
+    /// every task whose example clip is not the one that it keeps to; any other leaves the default.
+    // spec: [contributor.privacy]
+    pub contributor: PrivacyFloors,
     /// Bounds of the connection.
     pub limits: Limits,
     /// Waits between tries to connect.
@@ -53,12 +65,21 @@ impl MemberConfig {
             identity,
             roster,
             policy,
+            contributor: PrivacyFloors::default(),
             limits: Limits::default(),
             backoff: Backoff::default(),
             rounding_seed: None,
             noise_seed: None,
             threads: Threads::All,
         }
+    }
+
+    /// What the machine enforces for a task: the policy's floors and the contributor's.
+    // spec: [contributor.privacy]
+    pub(crate) fn floors(&self, task: &Task) -> Floors {
+        let mut floors = self.policy.floors(self.roster.len(), task);
+        floors.privacy = floors.privacy.and(self.contributor.clone());
+        floors
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use veilsum_dp::Unit;
+use veilsum_dp::{Accountant, Unit};
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::ledger::LedgerState;
+use veilsum_proto::member::PrivacyFloors;
 use veilsum_proto::session::RoundContext;
 
 /// One thing that happened or is about to happen. Holds no input, seed, share or key.
@@ -169,19 +170,26 @@ pub struct RoundPrivacy {
     pub epsilon: f64,
     /// Epsilon of all rounds of the task that were charged to this member's ledger.
     pub epsilon_total: f64,
-    /// Delta of both, as the task says.
+    /// Delta of both: the site's, the smallest where contributor and policy each have one, or else the task's.
     pub delta: f64,
 }
 
 impl RoundPrivacy {
     /// Of the round that `context` is about, with what the ledger says was spent; `None` without noise.
-    pub(crate) fn of(context: &RoundContext, spent: &LedgerState) -> Option<Self> {
+    // spec: [event.charged]
+    pub(crate) fn of(
+        context: &RoundContext,
+        spent: &LedgerState,
+        floors: &PrivacyFloors,
+    ) -> Option<Self> {
         let noise = context.noise.as_ref()?;
-        let (alone, delta) = (noise.statement(), noise.delta());
-        let total = spent.spent(&context.task_digest, Some(delta));
+        let delta = floors.delta().unwrap_or(noise.delta());
+        let mut alone = Accountant::new(noise.unit());
+        alone.compose(noise.release(), 1).ok()?;
+        let total = spent.spent(&context.task_digest, delta);
         Some(Self {
-            unit: alone.unit,
-            epsilon: alone.epsilon,
+            unit: noise.unit(),
+            epsilon: alone.statement(delta).epsilon,
             epsilon_total: total.map_or(0.0, |total| total.epsilon),
             delta,
         })

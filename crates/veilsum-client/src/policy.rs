@@ -134,6 +134,21 @@ pub enum PolicyError {
         /// Which key.
         key: &'static str,
     },
+    /// A bound on epsilon whose delta would be the coordinator's choice.
+    #[error(
+        "`{key}` is set and `privacy.delta` is not: at a delta near 1 every noise has epsilon 0, and the task's delta is the coordinator's \
+         choice; say delta, such as 1e-6"
+    )]
+    NoDelta {
+        /// Which key.
+        key: &'static str,
+    },
+    /// Bounds that each of many tasks would keep to.
+    #[error(
+        "`privacy.epsilon_per_round` or `privacy.epsilon_per_task` is set and `privacy.epsilon_total` is not: a coordinator could invent \
+         any number of tasks; say epsilon_total, list every task in `tasks` by its digest, or say unlisted_tasks = \"refuse\""
+    )]
+    NoTotal,
     /// A list that allows nothing.
     #[error("`{key}` is empty, so nothing could be joined; leave it out or fill it")]
     Empty {
@@ -150,6 +165,8 @@ impl PolicyError {
             Self::Version { .. } => "policy_version",
             Self::Number { .. } => "policy_number",
             Self::Unbound { .. } => "policy_unbound",
+            Self::NoDelta { .. } => "policy_no_delta",
+            Self::NoTotal => "policy_no_total",
             Self::Empty { .. } => "policy_empty",
         }
     }
@@ -195,7 +212,7 @@ impl Policy {
                 found: file.version,
             });
         }
-        let policy = file.into_policy();
+        let policy = file.into_policy()?;
         policy.check()?;
         Ok(policy)
     }
@@ -229,7 +246,7 @@ impl Policy {
                 Unlisted::CompleteGraph => UnlistedTasks::Undrawn,
                 Unlisted::Any => UnlistedTasks::Any,
             },
-            privacy: self.privacy,
+            privacy: self.privacy.clone(),
             retry: self.retry == Retry::UntilSigned,
             reuse_update: self.reuse_update,
             longest_attempt: self.longest_attempt,
@@ -346,7 +363,6 @@ impl Policy {
         if self.max_open_tasks == 0 {
             return Err(number("max_open_tasks", "0".into(), "at least 1"));
         }
-        privacy::check(&self.privacy)?;
         let lists = [
             ("encodings", self.encodings.is_empty()),
             ("tasks", self.tasks.as_ref().is_some_and(Vec::is_empty)),
@@ -442,16 +458,20 @@ struct PolicyFile {
 }
 
 impl PolicyFile {
-    fn into_policy(self) -> Policy {
+    fn into_policy(self) -> Result<Policy, PolicyError> {
         let default = Policy::new(self.authority);
-        Policy {
+        let by_digest = |name: &TaskName| matches!(name, TaskName::Digest(_));
+        let pinned = self.tasks.as_ref();
+        let fixed = pinned.is_some_and(|tasks| tasks.iter().all(by_digest))
+            || self.unlisted_tasks == Some(Unlisted::Refuse);
+        Ok(Policy {
             authority: self.authority,
             min_survivors: self.min_survivors.unwrap_or(default.min_survivors),
             min_corrupt: self.min_corrupt,
             encodings: self.encodings.unwrap_or(default.encodings),
             min_clip: self.min_clip,
             max_clip: self.max_clip,
-            privacy: self.privacy.into_floors(),
+            privacy: self.privacy.into_floors(fixed)?,
             rounds_per_day: self.rounds_per_day,
             unlisted_tasks: self.unlisted_tasks.unwrap_or(default.unlisted_tasks),
             retry: self.retry.unwrap_or(default.retry),
@@ -463,7 +483,7 @@ impl PolicyFile {
             max_sum_bytes: self.max_sum_bytes.unwrap_or(default.max_sum_bytes),
             max_open_tasks: self.max_open_tasks.unwrap_or(default.max_open_tasks),
             tasks: self.tasks,
-        }
+        })
     }
 }
 
@@ -538,17 +558,29 @@ max_open_tasks = 4
 required = false
 
 # The unit that must be protected: "example", one record of this site, or "member", all that this site contributes.
-# "member" is the stricter: it refuses tasks that protect single examples. Without this line: either.
+# "member" is the stricter: it refuses tasks that protect single examples. Several records of one person are not one example.
+# Without this line: either.
 # unit = "example"
 
-# Most that one round, all rounds of one task, and all tasks together may cost, as epsilon. A round that would cost more is
-# refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came;
-# rounds that protect examples and rounds that protect members are counted apart.
+# What the unit is compared with: "zero-out", nothing in its place, or "replace", anything in its place, which is the stricter.
+# Without this line: either.
+# adjacency = "replace"
+
+# The clip that this site's own trainer keeps every example to, as the example enters the update. A task that protects examples is
+# joined if its example clip is of this norm and not below it. Without this line such a task is joined only by `veilsum join --train`
+# and `--stats`, which hold the task's clip against what they do. It needs no required = true.
+# example_clip = { l2 = 1.0 }
+
+# Most that one round, all rounds of one task, and all tasks together may cost, as epsilon at delta. A round that would cost more is
+# refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came: rounds that
+# protect members for members, and all rounds for examples, as soon as examples count. Without a total, bounds of rounds and
+# tasks need tasks that the coordinator cannot invent: `tasks` with digests, or unlisted_tasks = "refuse".
+# A new key with a new ledger has forgotten what was spent: take it off the total by hand, or carry the ledger over.
 # epsilon_per_round = 1.0
 # epsilon_per_task = 4.0
 # epsilon_total = 8.0
 
-# Delta that these epsilons are stated at. Without this line: each task's own; for the total the smallest of them.
+# Delta at which these epsilons are taken; no epsilon without it. Far below one in the number of this site's records.
 # delta = 1e-6
 "#;
 

@@ -11,12 +11,14 @@
 mod budget;
 mod calibrate;
 mod conversion;
+mod filter;
 mod outside;
 mod release;
 mod renyi;
 
 pub use self::budget::{Budget, BudgetError, Charge};
 pub use self::calibrate::{Calibrated, CalibrationError, Target, calibrate};
+pub use self::filter::Filter;
 pub use self::outside::{OutsideError, Sampling, against_outside};
 pub use self::release::Release;
 

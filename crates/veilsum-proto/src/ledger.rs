@@ -5,7 +5,7 @@
 
 mod charges;
 
-pub use charges::Charge;
+pub use charges::{Charge, Limit};
 
 use crate::ids::{Attempt, RosterDigest, Round, Sid2, SurvivorsDigest, TaskDigest, UpdateDigest};
 use charges::Charges;
@@ -259,15 +259,8 @@ impl LedgerState {
                 task,
                 round,
                 release,
-                delta,
-            } => {
-                let charge = Charge {
-                    task,
-                    release,
-                    delta: *delta,
-                };
-                self.charges.add(*round, charge);
-            }
+                ..
+            } => self.charges.add(*round, Charge { task, release }),
             Entry::Update {
                 task,
                 round,
@@ -418,26 +411,31 @@ impl LedgerState {
         self.charges.of_round(task, round)
     }
 
-    /// What the charged rounds of a task cost together, at `delta` or else at the task's; `None` if there are none.
-    pub fn spent(&self, task: &TaskDigest, delta: Option<f64>) -> Option<Statement> {
-        self.charges.of_task(task, delta, None)
+    /// What the charged rounds of a task cost the unit of the first of them together, at `delta`; `None` if there are none.
+    pub fn spent(&self, task: &TaskDigest, delta: f64) -> Option<Statement> {
+        self.charges.of_task(task, delta)
     }
 
-    /// What all charged rounds of all tasks cost together that protect `unit`, at `delta` or else at the smallest of the
-    /// tasks'; `None` if there are none.
-    pub fn spent_total(&self, unit: Unit, delta: Option<f64>) -> Option<Statement> {
-        self.charges.of_unit(unit, delta, None)
+    /// What all charged rounds of all tasks cost `unit` together, at `delta`; `None` if there are none. An example is touched by
+    /// rounds for either unit, a member is protected by those for members alone.
+    pub fn spent_total(&self, unit: Unit, delta: f64) -> Option<Statement> {
+        self.charges.of_unit(unit, delta)
     }
 
-    /// As [`LedgerState::spent`], had one more round of its task been charged.
-    pub fn spent_with(&self, charge: Charge<'_>, delta: Option<f64>) -> Option<Statement> {
-        self.charges.of_task(charge.task, delta, Some(charge))
+    /// What the rounds of a task would cost with one more, to be held against the limit. Infinite where the round protects another
+    /// unit.
+    pub fn spent_with(&self, charge: Charge<'_>, limit: Limit) -> Statement {
+        self.charges.of_task_with(charge, limit)
     }
 
-    /// As [`LedgerState::spent_total`], had one more round been charged.
-    pub fn spent_total_with(&self, charge: Charge<'_>, delta: Option<f64>) -> Option<Statement> {
-        let unit = charge.release.unit();
-        self.charges.of_unit(unit, delta, Some(charge))
+    /// What all rounds would cost with one more, to be held against the limit.
+    pub fn spent_total_with(&self, charge: Charge<'_>, limit: Limit) -> Statement {
+        self.charges.of_unit_with(charge, limit)
+    }
+
+    /// Whether any round was charged that protects examples alone.
+    pub fn has_examples(&self) -> bool {
+        self.charges.any_of(Unit::Example)
     }
 
     /// Whether the member may sign a survivor set in this (task, round).

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use veilsum_dp::{
     Accountant, Cohort, NoisePlan, NoisePlanError, Release, Sensitivity, Sharing, Statement, Unit,
 };
+use veilsum_encode::Clip;
 
 /// Noise of a task's rounds over one roster or cohort.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub struct RoundNoise {
     plan: NoisePlan,
     sensitivity: Sensitivity,
     release: Release,
+    example_clip: Option<Clip>,
     delta: f64,
 }
 
@@ -45,6 +47,7 @@ impl RoundNoise {
                 release: Release::of(&plan, &noise.sensitivity),
                 plan,
                 sensitivity: noise.sensitivity.clone(),
+                example_clip: noise.spec.example_clip,
                 delta: noise.spec.delta.to_f64(),
             }))
         });
@@ -69,6 +72,11 @@ impl RoundNoise {
     /// Whose presence the noise hides.
     pub fn unit(&self) -> Unit {
         self.release.unit()
+    }
+
+    /// Norm that one example keeps to as it enters its member's vector; `None` with the unit member.
+    pub fn example_clip(&self) -> Option<Clip> {
+        self.example_clip
     }
 
     /// Delta at which the task states epsilon.

@@ -45,6 +45,9 @@ pub enum Refusal {
     /// A task that the roster of listed tasks does not have.
     #[error("task {0} is not among the tasks that the roster lists")]
     TaskNotListed(crate::ids::TaskDigest),
+    /// Round 0, from which rounds are counted and which is none.
+    #[error("round 0 is no round, wanted 1 or above")]
+    RoundZero,
     /// A round beyond the roster's last.
     #[error("round {got} is beyond the roster's last round {last}")]
     LastRound {
@@ -194,6 +197,7 @@ impl Refusal {
             Self::Roster { .. } => "roster",
             Self::NotInRound(_) => "not_in_round",
             Self::TaskNotListed(_) => "task_not_listed",
+            Self::RoundZero => "round_zero",
             Self::LastRound { .. } => "last_round",
             Self::LastAttempt { .. } => "last_attempt",
             Self::Task(_) => "task",

@@ -211,18 +211,14 @@ fn roster(places: &Places<'_>, members: u32) -> Result<(Roster, PublicKey), Fail
     Ok((roster, authority.public()))
 }
 
-/// With noise in the job, members refuse a task without it, and stop where its budget is spent.
+/// With noise in the job, members refuse a task without it; what it must be worth they take from the job itself.
 fn policy(authority: &PublicKey, parameters: &Parameters, job: &Job) -> String {
     let Parameters { f, c, .. } = parameters;
     let mut text = format!(
         "version = 1\nauthority = \"{authority}\"\nmin_survivors = {f}\nmin_corrupt = {c}\n"
     );
-    if let (Some(privacy), Some(unit)) = (job.spec().privacy, job.unit()) {
-        let _ = write!(
-            text,
-            "\n[privacy]\nrequired = true\nunit = \"{unit}\"\nepsilon_per_task = {:?}\n",
-            privacy.epsilon
-        );
+    if let (Some(_), Some(unit)) = (job.spec().privacy, job.unit()) {
+        let _ = write!(text, "\n[privacy]\nrequired = true\nunit = \"{unit}\"\n");
     }
     text
 }

@@ -21,9 +21,10 @@ use veilsum_client::{
     Client, Contributor, Event, FileLedger, LocalUpdate, MemberConfig, MemberResult, Policy,
     RoundAbort, RoundInfo, stop_pair,
 };
-use veilsum_learn::{MemberHalf, Outcome};
+use veilsum_learn::{Job, MemberHalf, Outcome};
 use veilsum_math::Threads;
 use veilsum_proto::ids::{Round, Slot};
+use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 
 /// Runs the command.
 pub fn run(args: &DemoMember) -> crate::exit::Outcome {
@@ -44,6 +45,7 @@ pub fn run(args: &DemoMember) -> crate::exit::Outcome {
         toml::from_str(&files::read_text(&places.seeds(args.slot))?).map_err(Failure::failed)?;
     (config.rounding_seed, config.noise_seed) = (Some(seeds.rounding), Some(seeds.noise));
     config.threads = Threads::One;
+    config.contributor = contributor(&job);
     let ledger = places.ledger(args.slot);
     let models = ModelFolder::beside(&ledger);
     let ledger = FileLedger::open(ledger).map_err(Failure::failed)?;
@@ -62,6 +64,24 @@ pub fn run(args: &DemoMember) -> crate::exit::Outcome {
             () = runtime::parent_gone() => Ok(()),
         }
     })
+}
+
+/// What the job's noise must be worth. Trainer and task come from one job, so example clips are kept to.
+fn contributor(job: &Job) -> PrivacyFloors {
+    let privacy = job.spec().privacy;
+    let bounds = privacy.map(|privacy| Bounds {
+        delta: privacy.delta,
+        per_round: None,
+        per_task: Some(privacy.epsilon),
+        total: None,
+    });
+    PrivacyFloors {
+        required: privacy.is_some(),
+        unit: privacy.and(job.unit()),
+        adjacency: privacy.map(|privacy| privacy.adjacency),
+        example_clip: ExampleClip::Checked,
+        bounds: bounds.into_iter().collect(),
+    }
 }
 
 /// Trains on the member's own digits.

@@ -263,10 +263,7 @@ impl Session {
     async fn advertise(&mut self, key: RoundKey, prepared: &Prepared) -> Result<(), ClientError> {
         let (task, round) = key;
         let reuse = self.rounds.get(&key).map_or(Reuse::Never, |round| {
-            let floors = self
-                .config
-                .policy
-                .floors(round.context.slots(), &round.context.task);
+            let floors = self.config.floors(&round.context.task);
             floors.reuse(&round.context)
         });
         let usable = match self.ledger().state() {
@@ -328,7 +325,7 @@ fn judge(
         open,
         config.roster.clone(),
         config.identity.clone(),
-        config.policy.floors(config.roster.len(), task),
+        config.floors(task),
         ledger,
     )?;
     Ok(member.with_threads(config.threads))

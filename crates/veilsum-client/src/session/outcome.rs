@@ -99,7 +99,8 @@ impl Session {
     /// What the round costs, by the ledger; nothing is said when the ledger cannot be trusted any more.
     fn privacy(&self, context: &RoundContext) -> Option<RoundPrivacy> {
         let ledger = self.ledger();
-        RoundPrivacy::of(context, ledger.state().ok()?)
+        let floors = self.config.floors(&context.task).privacy;
+        RoundPrivacy::of(context, ledger.state().ok()?, &floors)
     }
 
     fn publish(&self, context: &RoundContext, result: MemberResult) -> Result<(), ClientError> {

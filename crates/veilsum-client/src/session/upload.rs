@@ -52,13 +52,17 @@ impl Session {
         let Some((contribution, digest)) = self.take_contribution(key) else {
             return Ok(());
         };
+        let config = self.config.clone();
         let masked = self.step(key, move |member, ledger, _| {
             let context = member.context().clone();
             let charged = was_charged(&context, ledger);
             let (header, masked) = member.upload(contribution, digest, ledger)?;
             let privacy = match charged {
                 true => None,
-                false => RoundPrivacy::of(&context, ledger.state()?),
+                false => {
+                    let floors = config.floors(&context.task).privacy;
+                    RoundPrivacy::of(&context, ledger.state()?, &floors)
+                }
             };
             Ok::<_, Refusal>((header, masked, privacy))
         });

@@ -89,6 +89,7 @@ impl Prepared {
         };
         let update = prepared.update(plan)?;
         prepared.digest = UpdateDigest(update.digest());
+        // spec: [encode.noise.values]
         if matches!(plan.encoding(), Encoding::Integer { .. }) {
             update.clip(plan)?;
         }
@@ -97,7 +98,7 @@ impl Prepared {
 
     /// A copy on its way to a contribution; it wipes itself.
     pub(super) fn update(&self, plan: &Plan) -> Result<Update, UpdateError> {
-        Update::new(plan.manifest(), self.tensors.clone())
+        Update::for_plan(plan, self.tensors.clone())
     }
 }
 

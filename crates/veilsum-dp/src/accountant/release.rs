@@ -42,6 +42,26 @@ impl Release {
         }
     }
 
+    /// The same round as a release for `unit`, where it bounds one: any release bounds its own unit, and one for the unit member
+    /// bounds the examples of members too. An example changes its member's part into another one, so a sensitivity that
+    /// compares with zeros counts twice: once to the zeros, once back.
+    // spec: [noise.account.examples]
+    #[must_use]
+    pub fn for_unit(&self, unit: Unit) -> Option<Self> {
+        let mut release = self.clone();
+        match (self.unit, unit) {
+            (Unit::Example, Unit::Member) => return None,
+            (Unit::Member, Unit::Example) if !self.replace => {
+                release.l1 = &self.l1 * &Rational::integer(2);
+                release.l2_squared = &self.l2_squared * &Rational::integer(4);
+                release.replace = true;
+            }
+            (Unit::Member, _) | (Unit::Example, Unit::Example) => {}
+        }
+        release.unit = unit;
+        Some(release)
+    }
+
     /// Whose presence the noise hides.
     #[must_use]
     pub const fn unit(&self) -> Unit {

@@ -2,18 +2,11 @@
 
 use crate::ids::{Round, TaskDigest};
 use std::collections::BTreeMap;
-use veilsum_dp::{Accountant, Observer, Release, Statement, Unit};
+use veilsum_dp::{Accountant, Filter, Observer, Release, Statement, Unit};
 
 /// What was charged.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Charges(BTreeMap<TaskDigest, TaskCharges>);
-
-/// Rounds of one task.
-#[derive(Clone, Debug)]
-struct TaskCharges {
-    delta: f64,
-    rounds: BTreeMap<Round, Release>,
-}
+pub(super) struct Charges(BTreeMap<TaskDigest, BTreeMap<Round, Release>>);
 
 /// One more round, not charged yet.
 #[derive(Clone, Copy, Debug)]
@@ -22,93 +15,133 @@ pub struct Charge<'a> {
     pub task: &'a TaskDigest,
     /// Its noise against its sensitivity.
     pub release: &'a Release,
-    /// Delta that the task states its epsilon at.
+}
+
+/// A bound on what releases may cost one unit together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// Unit that is protected.
+    pub unit: Unit,
+    /// Largest epsilon.
+    pub epsilon: f64,
+    /// Delta at which it is taken.
     pub delta: f64,
 }
 
 impl Charges {
     /// The first release of a (task, round) stands: what was spent is spent, and nothing is spent twice.
     pub(super) fn add(&mut self, round: Round, charge: Charge<'_>) {
-        let Charge {
-            task,
-            release,
-            delta,
-        } = charge;
-        let task = self.0.entry(*task).or_insert_with(|| TaskCharges {
-            delta,
-            rounds: BTreeMap::new(),
-        });
-        task.delta = task.delta.min(delta);
-        task.rounds.entry(round).or_insert_with(|| release.clone());
+        let rounds = self.0.entry(*charge.task).or_default();
+        let release = || charge.release.clone();
+        rounds.entry(round).or_insert_with(release);
     }
 
     pub(super) fn of_round(&self, task: &TaskDigest, round: Round) -> Option<&Release> {
-        self.0.get(task)?.rounds.get(&round)
+        self.0.get(task)?.get(&round)
     }
 
-    /// What the rounds of one task cost, with one more.
-    pub(super) fn of_task(
-        &self,
-        task: &TaskDigest,
-        delta: Option<f64>,
-        more: Option<Charge<'_>>,
-    ) -> Option<Statement> {
-        let charged = self.0.get(task);
-        compose(charged.into_iter(), None, delta, more)
+    /// What the rounds of one task cost the unit of the first of them.
+    pub(super) fn of_task(&self, task: &TaskDigest, delta: f64) -> Option<Statement> {
+        let rounds = self.0.get(task)?;
+        let unit = rounds.values().next()?.unit();
+        Counted::of(rounds.values(), unit)?.stated(delta)
     }
 
-    /// What all rounds for one unit cost, with one more.
-    pub(super) fn of_unit(
-        &self,
-        unit: Unit,
-        delta: Option<f64>,
-        more: Option<Charge<'_>>,
-    ) -> Option<Statement> {
-        compose(self.0.values(), Some(unit), delta, more)
+    /// What all rounds that bound a unit cost it.
+    pub(super) fn of_unit(&self, unit: Unit, delta: f64) -> Option<Statement> {
+        Counted::of(self.all(), unit)?.stated(delta)
+    }
+
+    /// What the rounds of one task would cost with one more, as the limit counts it.
+    ///
+    /// Rounds with one release have one best order, however many there are; only their number is chosen later. Where releases
+    /// differ (the roster was another), the first of them fixes the order.
+    // spec: [noise.account.adaptive]
+    pub(super) fn of_task_with(&self, charge: Charge<'_>, limit: Limit) -> Statement {
+        let charged = self
+            .0
+            .get(charge.task)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        let rounds = charged.chain([charge.release]);
+        let counted = Counted::of(rounds, limit.unit);
+        let would_be = counted.and_then(|counted| match counted.0.as_slice() {
+            [_] => counted.stated(limit.delta),
+            [(first, _), ..] => {
+                let filter = Filter::repeating(limit.epsilon, limit.delta, first);
+                counted.filtered(filter)
+            }
+            [] => None,
+        });
+        would_be.unwrap_or_else(|| limit.unknown())
+    }
+
+    /// What all rounds would cost with one more, as the limit counts it; whoever chooses the tasks saw the sums before.
+    // spec: [noise.account.adaptive]
+    pub(super) fn of_unit_with(&self, charge: Charge<'_>, limit: Limit) -> Statement {
+        let counted = Counted::of(self.all().chain([charge.release]), limit.unit);
+        let filter = Filter::new(limit.epsilon, limit.delta);
+        let would_be = counted.and_then(|counted| counted.filtered(filter));
+        would_be.unwrap_or_else(|| limit.unknown())
+    }
+
+    /// Whether any round was for a unit.
+    pub(super) fn any_of(&self, unit: Unit) -> bool {
+        self.all().any(|release| release.unit() == unit)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Release> {
+        self.0.values().flat_map(BTreeMap::values)
     }
 }
 
-/// Composes all releases for `unit` (that of the first, if none is given) at `delta` (the smallest of the tasks', if none is
-/// given); `None` if there is none.
-// spec: [noise.account.unit] [noise.account.compose]
-fn compose<'a>(
-    tasks: impl Iterator<Item = &'a TaskCharges>,
-    unit: Option<Unit>,
-    delta: Option<f64>,
-    more: Option<Charge<'a>>,
-) -> Option<Statement> {
-    let charged = tasks.flat_map(|task| {
-        let rounds = task.rounds.values();
-        rounds.map(|release| (release, task.delta))
-    });
-    let all = charged.chain(more.map(|charge| (charge.release, charge.delta)));
-    // Rounds of a task mostly have one release; equal ones are accounted together.
-    let mut counts: Vec<(&Release, u64)> = Vec::new();
-    let mut smallest = f64::INFINITY;
-    for (release, delta) in all {
-        if unit.is_some_and(|unit| unit != release.unit()) {
-            continue;
-        }
-        smallest = smallest.min(delta);
-        match counts.iter_mut().find(|(known, _)| *known == release) {
-            Some((_, count)) => *count = count.saturating_add(1),
-            None => counts.push((release, 1)),
+impl Limit {
+    fn unknown(self) -> Statement {
+        Statement {
+            epsilon: f64::INFINITY,
+            delta: self.delta,
+            unit: self.unit,
+            observer: Observer::Everyone,
         }
     }
-    let unit = counts.first()?.0.unit();
-    let delta = delta.unwrap_or(smallest);
-    let mut accountant = Accountant::new(unit);
-    let composed = counts
-        .into_iter()
-        .try_for_each(|(release, count)| accountant.compose(release, count));
-    Some(match composed {
-        Ok(()) => accountant.statement(delta),
-        // Costs for different units cannot be added: nothing is known of the sum.
-        Err(_) => Statement {
-            epsilon: f64::INFINITY,
-            delta,
-            unit,
-            observer: Observer::Everyone,
-        },
-    })
+}
+
+/// Releases for one unit, equal ones together, in the order of their first.
+struct Counted(Vec<(Release, u64)>, Unit);
+
+impl Counted {
+    /// Of the releases that bound the unit; `None` if there are none.
+    // spec: [noise.account.unit] [noise.account.examples]
+    fn of<'a>(releases: impl Iterator<Item = &'a Release>, unit: Unit) -> Option<Self> {
+        // Rounds of a task mostly have one release; equal ones are accounted together.
+        let mut counts: Vec<(&Release, u64)> = Vec::new();
+        for release in releases {
+            match counts.iter_mut().find(|(known, _)| *known == release) {
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => counts.push((release, 1)),
+            }
+        }
+        let bound = counts
+            .into_iter()
+            .filter_map(|(release, count)| Some((release.for_unit(unit)?, count)));
+        let bound = bound.collect::<Vec<_>>();
+        (!bound.is_empty()).then_some(Self(bound, unit))
+    }
+
+    fn stated(&self, delta: f64) -> Option<Statement> {
+        Some(self.composed()?.statement(delta))
+    }
+
+    fn filtered(&self, filter: Filter) -> Option<Statement> {
+        Some(filter.cost(&self.composed()?))
+    }
+
+    // spec: [noise.account.compose]
+    fn composed(&self) -> Option<Accountant> {
+        let mut accountant = Accountant::new(self.1);
+        for (release, count) in &self.0 {
+            accountant.compose(release, *count).ok()?;
+        }
+        Some(accountant)
+    }
 }

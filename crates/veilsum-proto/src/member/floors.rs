@@ -1,34 +1,65 @@
 //! What a site demands of every task and round, whatever the coordinator asks for.
 
-use crate::ledger::{Charge, LedgerState, Reuse};
+use crate::ledger::{Charge, LedgerState, Limit, Reuse};
 use crate::noise::RoundNoise;
 use crate::refusal::Refusal;
 use crate::session::RoundContext;
 use std::time::Duration;
-use veilsum_dp::{Accountant, Statement, Unit};
+use veilsum_dp::{Accountant, Adjacency, Statement, Unit};
+use veilsum_encode::Clip;
 
 /// What differential privacy a site asks for, and what it may spend of it.
 ///
 /// # Security
 ///
-/// A unit or a bound on epsilon makes noise required, whatever `required` says: a task without noise has no epsilon, and would
-/// slip under every bound.
+/// A unit, an adjacency or a bound on epsilon makes noise required, whatever `required` says: a task without noise has no epsilon, and
+/// would slip under every bound.
 // spec: [join.privacy]
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PrivacyFloors {
     /// Whether tasks without noise are refused.
     pub required: bool,
     /// Unit that must be protected; member is stricter than example. Without it, either.
     pub unit: Option<Unit>,
+    /// What the unit is compared with; replace is stricter than zero-out. Without it, either.
+    pub adjacency: Option<Adjacency>,
+    /// Who sees to it that no example adds more than the task's example clip says.
+    pub example_clip: ExampleClip,
+    /// Bounds on epsilon; every one of them holds. Each is the word of one side: the site's policy, the job that a contributor holds.
+    pub bounds: Vec<Bounds>,
+}
+
+/// Bounds on epsilon, all at one delta.
+///
+/// # Security
+///
+/// An epsilon without a delta of the site's own is the coordinator's to choose: at a delta near 1 every noise has epsilon 0. A bound per
+/// round or per task alone bounds nothing against a coordinator that invents tasks; the total does.
+// spec: [join.delta]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Delta at which the epsilons are taken, above 0 and below 1.
+    pub delta: f64,
     /// Largest epsilon of one round.
-    pub epsilon_per_round: Option<f64>,
+    pub per_round: Option<f64>,
     /// Largest epsilon of all rounds of one task together.
-    pub epsilon_per_task: Option<f64>,
-    /// Largest epsilon of all rounds in the ledger that protect one unit, whatever their tasks: a coordinator may invent any
-    /// number of these.
-    pub epsilon_total: Option<f64>,
-    /// Delta at which these epsilons are taken; without it the task's, for the total the smallest of the tasks'.
-    pub delta: Option<f64>,
+    pub per_task: Option<f64>,
+    /// Largest epsilon of all rounds in the ledger together, whatever their tasks: a coordinator may invent any number of these.
+    pub total: Option<f64>,
+}
+
+/// Who sees to it that no example adds more to its member's vector than the example clip of a task says. The clip is the
+/// coordinator's choice, and nothing in a vector shows whether it was kept to.
+// spec: [join.example-clip]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum ExampleClip {
+    /// Nobody that is known of: tasks that protect examples are refused.
+    #[default]
+    Unknown,
+    /// The site's trainer keeps to this clip: the task's must be of the same norm and not below it.
+    Kept(Clip),
+    /// Whoever makes the update holds the task's example clip against what it does.
+    Checked,
 }
 
 /// Which tasks are joined that the authority did not list on the roster.
@@ -129,23 +160,57 @@ impl Floors {
         self.privacy.check(context.noise.as_deref())
     }
 
-    /// In which other rounds an update of this one may have been.
+    /// In which other rounds an update of this one may have been. Noise covers a second use only where its cost is bounded over
+    /// rounds: next to no noise is noise too.
     // spec: [upload.reuse]
     pub fn reuse(&self, context: &RoundContext) -> Reuse {
         match (self.reuse_update, &context.noise) {
             (true, _) => Reuse::Allowed,
-            (false, Some(_)) => Reuse::WithNoise,
-            (false, None) => Reuse::Never,
+            (false, Some(_)) if self.privacy.bounds_rounds() => Reuse::WithNoise,
+            (false, _) => Reuse::Never,
         }
     }
 }
 
 impl PrivacyFloors {
+    /// What meets both: of unit, adjacency and example clip the stricter, of bounds all.
+    ///
+    /// A clip that the site keeps to binds whether or not the task's is checked as well. Of two kept to, the larger counts if they are of
+    /// one norm; else nothing is known.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.required |= other.required;
+        self.unit = match (self.unit, other.unit) {
+            (Some(Unit::Member), _) | (_, Some(Unit::Member)) => Some(Unit::Member),
+            (one, None) | (None, one) => one,
+            (Some(Unit::Example), Some(Unit::Example)) => Some(Unit::Example),
+        };
+        self.adjacency = match (self.adjacency, other.adjacency) {
+            (Some(Adjacency::Replace), _) | (_, Some(Adjacency::Replace)) => {
+                Some(Adjacency::Replace)
+            }
+            (one, None) | (None, one) => one,
+            (Some(Adjacency::ZeroOut), Some(Adjacency::ZeroOut)) => Some(Adjacency::ZeroOut),
+        };
+        self.example_clip = self.example_clip.and(other.example_clip);
+        self.bounds.extend(other.bounds);
+        self
+    }
+
+    /// The smallest delta of the bounds; `None` without any.
+    pub fn delta(&self) -> Option<f64> {
+        self.bounds
+            .iter()
+            .map(|bounds| bounds.delta)
+            .min_by(f64::total_cmp)
+    }
+
     /// Holds the noise of one round against the site's floors.
     ///
     /// # Errors
     ///
     /// [`Refusal::Policy`] naming the floor, what was found and what is wanted.
+    // spec: [join.privacy]
     pub fn check(&self, noise: Option<&RoundNoise>) -> Result<(), Refusal> {
         let Some(noise) = noise else {
             return match self.demands_noise() {
@@ -156,15 +221,17 @@ impl PrivacyFloors {
         if self.unit == Some(Unit::Member) && noise.unit() == Unit::Example {
             return Err(refused("unit of privacy", "example", "member"));
         }
-        let alone = self.of_round(noise);
-        match self.epsilon_per_round {
-            Some(most) if !is_within(&alone, most) => Err(refused(
-                "privacy of one round",
-                alone,
-                format!("at most epsilon {most}"),
-            )),
-            _ => Ok(()),
+        if self.adjacency == Some(Adjacency::Replace)
+            && noise.sensitivity().adjacency() == Adjacency::ZeroOut
+        {
+            return Err(refused("adjacency of privacy", "zero-out", "replace"));
         }
+        if let Some(clip) = noise.example_clip() {
+            self.example_clip.check(clip)?;
+        }
+        self.bounds
+            .iter()
+            .try_for_each(|bounds| self.check_round(noise, bounds))
     }
 
     /// Whether the round is still to be charged; if so, holds what the ledger then comes to against the site's budgets.
@@ -178,61 +245,124 @@ impl PrivacyFloors {
         context: &RoundContext,
         state: &LedgerState,
     ) -> Result<bool, Refusal> {
-        let Some(charge) = charge(context) else {
+        let Some(noise) = context.noise.as_deref() else {
             return Ok(false);
+        };
+        let charge = Charge {
+            task: &context.task_digest,
+            release: noise.release(),
         };
         if !state.must_charge(context.round, charge)? {
             return Ok(false);
         }
-        if let Some(most) = self.epsilon_per_task {
-            let would_be = state.spent_with(charge, self.delta);
-            check_budget("this task", would_be, most)?;
-        }
-        if let Some(most) = self.epsilon_total {
-            let would_be = state.spent_total_with(charge, self.delta);
-            check_budget("all tasks together", would_be, most)?;
+        for bounds in &self.bounds {
+            let limit = |unit, epsilon| Limit {
+                unit,
+                epsilon,
+                delta: bounds.delta,
+            };
+            if let Some(most) = bounds.per_task {
+                let would_be = state.spent_with(charge, limit(self.unit_of(noise), most));
+                check_budget("this task", would_be, most)?;
+            }
+            let Some(most) = bounds.total else {
+                continue;
+            };
+            for unit in self.units_of(noise, state) {
+                let would_be = state.spent_total_with(charge, limit(unit, most));
+                check_budget("all tasks together", would_be, most)?;
+            }
         }
         Ok(true)
     }
 
+    // spec: [join.delta]
+    fn check_round(&self, noise: &RoundNoise, bounds: &Bounds) -> Result<(), Refusal> {
+        let Some(most) = bounds.per_round else {
+            return Ok(());
+        };
+        let alone = self.of_round(noise, bounds.delta);
+        match alone {
+            Some(alone) if is_within(&alone, most) => Ok(()),
+            alone => Err(refused(
+                "privacy of one round",
+                alone.map_or_else(|| "unknown".to_owned(), |alone| alone.to_string()),
+                format!("at most epsilon {most}"),
+            )),
+        }
+    }
+
+    fn of_round(&self, noise: &RoundNoise, delta: f64) -> Option<Statement> {
+        let unit = self.unit_of(noise);
+        let mut accountant = Accountant::new(unit);
+        let release = noise.release().for_unit(unit)?;
+        accountant.compose(&release, 1).ok()?;
+        Some(accountant.statement(delta))
+    }
+
+    /// The unit whose cost counts: the site's, or else the task's.
+    fn unit_of(&self, noise: &RoundNoise) -> Unit {
+        self.unit.unwrap_or(noise.unit())
+    }
+
+    /// Units whose total the round adds to. A round for members costs examples too, which counts as soon as examples count
+    /// at all: the site names them, or was in a round for them.
+    fn units_of(&self, noise: &RoundNoise, state: &LedgerState) -> Vec<Unit> {
+        let examples = noise.unit() == Unit::Example
+            || self.unit == Some(Unit::Example)
+            || state.has_examples();
+        let members = noise.unit() == Unit::Member;
+        let units = [(Unit::Example, examples), (Unit::Member, members)];
+        let counted = units.into_iter().filter(|(_, counts)| *counts);
+        counted.map(|(unit, _)| unit).collect()
+    }
+
     fn demands_noise(&self) -> bool {
-        let epsilons = [
-            self.epsilon_per_round,
-            self.epsilon_per_task,
-            self.epsilon_total,
-        ];
-        self.required || self.unit.is_some() || epsilons.iter().any(Option::is_some)
+        self.required || self.unit.is_some() || self.adjacency.is_some() || !self.bounds.is_empty()
     }
 
-    fn of_round(&self, noise: &RoundNoise) -> Statement {
-        let mut accountant = Accountant::new(noise.unit());
-        match accountant.compose(noise.release(), 1) {
-            Ok(()) => accountant.statement(self.delta.unwrap_or(noise.delta())),
-            // The accountant was made for this very unit.
-            Err(_) => Statement {
-                epsilon: f64::INFINITY,
-                ..noise.statement()
+    /// Whether what several rounds cost together is bounded.
+    fn bounds_rounds(&self) -> bool {
+        let bounds = |bounds: &Bounds| bounds.per_task.is_some() || bounds.total.is_some();
+        self.bounds.iter().any(bounds)
+    }
+}
+
+impl ExampleClip {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Kept(one), Self::Kept(other)) if one.norm() != other.norm() => Self::Unknown,
+            (Self::Kept(one), Self::Kept(other)) => match one.bound() >= other.bound() {
+                true => Self::Kept(one),
+                false => Self::Kept(other),
             },
+            (Self::Kept(clip), _) | (_, Self::Kept(clip)) => Self::Kept(clip),
+            (Self::Checked, _) | (_, Self::Checked) => Self::Checked,
+            (Self::Unknown, Self::Unknown) => Self::Unknown,
         }
+    }
+
+    // spec: [join.example-clip]
+    fn check(self, task: Clip) -> Result<(), Refusal> {
+        let want = match self {
+            Self::Checked => return Ok(()),
+            Self::Kept(kept) if task.norm() == kept.norm() && task.bound() >= kept.bound() => {
+                return Ok(());
+            }
+            Self::Kept(kept) => format!("{} of at least {}", kept.norm(), kept.bound()),
+            Self::Unknown => "a site that says which clip its trainer keeps to (`privacy.example_clip`), or a contributor that checks \
+                              the task's itself"
+                .to_owned(),
+        };
+        let got = format!("{} of {}", task.norm(), task.bound());
+        Err(refused("example clip", got, want))
     }
 }
 
-/// What a round with noise costs; `None` without.
-pub(super) fn charge(context: &RoundContext) -> Option<Charge<'_>> {
-    let noise = context.noise.as_deref()?;
-    Some(Charge {
-        task: &context.task_digest,
-        release: noise.release(),
-        delta: noise.delta(),
-    })
-}
-
-fn check_budget(of: &'static str, would_be: Option<Statement>, most: f64) -> Result<(), Refusal> {
-    match would_be {
-        Some(would_be) if !is_within(&would_be, most) => {
-            Err(Refusal::OverBudget { of, would_be, most })
-        }
-        Some(_) | None => Ok(()),
+fn check_budget(of: &'static str, would_be: Statement, most: f64) -> Result<(), Refusal> {
+    match is_within(&would_be, most) {
+        true => Ok(()),
+        false => Err(Refusal::OverBudget { of, would_be, most }),
     }
 }
 

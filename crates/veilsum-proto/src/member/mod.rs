@@ -28,7 +28,7 @@ pub use floors::{Bounds, ExampleClip, Floors, PrivacyFloors, UnlistedTasks};
 pub use noise::noise_secrets;
 
 use crate::identity::Identity;
-use crate::ids::{Slot, UpdateDigest};
+use crate::ids::{Round, Slot, UpdateDigest};
 use crate::label::Label;
 use crate::ledger::{Entry, Ledger};
 use crate::masked::MaskedUpdate;
@@ -159,6 +159,9 @@ impl Member {
         ledger: &dyn Ledger,
     ) -> Result<Self, Refusal> {
         // spec: [open.round]
+        if context.round == Round(0) {
+            return Err(Refusal::RoundZero);
+        }
         let last = context.roster.last_round();
         if context.round > last {
             return Err(Refusal::LastRound {

@@ -5,7 +5,6 @@ use crate::ids::{Sid, Sid2, Slot, UpdateDigest};
 use crate::keys::{HeldShare, PairSeed, SelfSeed, pair_mask_sign};
 use crate::ledger::{Entry, Ledger};
 use crate::masked::MaskedUpdate;
-use crate::member::floors::charge;
 use crate::member::noise::{OwnNoise, check_noise};
 use crate::member::{Me, Phase, Reply, Step, wrong};
 use crate::message::{Body, Message, ShareSet, SurvivorSet, UNSIGNED, UploadHeader, UploadStored};
@@ -71,12 +70,12 @@ impl Ready {
         state.may_upload(&task, round, digest, me.floors.reuse(context))?;
         let must_charge = me.floors.privacy.must_charge(context, state)?;
         // spec: [upload.charge] [noise.budget.once]
-        if let Some(charge) = charge(context).filter(|_| must_charge) {
+        if let Some(noise) = context.noise.as_deref().filter(|_| must_charge) {
             ledger.record(Entry::Charged {
                 task,
                 round,
-                release: Box::new(charge.release.clone()),
-                delta: charge.delta,
+                release: Box::new(noise.release().clone()),
+                delta: noise.delta(),
             })?;
         }
         ledger.record(Entry::Update {
