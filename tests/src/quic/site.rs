@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use veilsum_client::{Backoff, MemberConfig, Policy};
+use veilsum_client::{Backoff, MemberConfig, Policy, Unlisted};
 use veilsum_math::Threads;
 use veilsum_proto::ids::Slot;
 
@@ -28,6 +28,7 @@ impl Site {
         let mut policy = Policy::new(roster.authority());
         // the tests' tasks say themselves how many corrupt members they reckon with
         policy.min_corrupt = Some(1);
+        policy.unlisted_tasks = Unlisted::Any;
         let mut config = MemberConfig::new(house.address.to_string(), identity, roster, policy);
         config.backoff = Backoff {
             first: Duration::from_millis(100),
