@@ -63,7 +63,7 @@ def protocol() -> Iterator[Check]:
     self_digest = agreement.self_share_digest(seed(62), sid, 3, 5)
     signer = Identity(b"\x51" * 32)
     slot, sum_, survivors = u32(3), b"\x66" * 32, b"\x0b"
-    keys = [bytes([x]) * 32 for x in (1, 2, 3)]
+    keys = (b"\x01" * 32, b"\x02" * 32, b"\x03" * 32)
     signed = signer.sign("sign advert", task, b"\x77" * 32, u64(round_), u32(attempt), slot, *keys, u8(0))
     advert = wire.Advert(task, b"\x77" * 32, round_, attempt, 3, *keys, None, signed)
     found = {

@@ -99,7 +99,7 @@ class Many:
 
     def read(self, reader: Reader) -> tuple[Any, ...]:
         inside = Reader(reader.vector(), reader.short)
-        items = []
+        items: list[Any] = []
         while inside.left():
             if self.at_most is not None and len(items) == self.at_most:
                 raise Refused(self.cap, "one item too many")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from . import encoding, graph, noise, parameters, rosters, tasks, wire
+from . import encoding, graph, parameters, rosters, tasks, wire
+from . import noise as noises
 from .identity import verifies
 from .octets import bitmap, read_bitmap, u8, u32, u64
 from .primitives import labelled_hash
@@ -23,7 +24,7 @@ class Context:
     base_model: bytes
     parameters: wire.Parameters
     graph: graph.Graph
-    noise: noise.Plan | None
+    noise: noises.Plan | None
     plan: encoding.Plan
 
     @property
@@ -55,8 +56,8 @@ class Context:
         """Whether graph, committee or cohort come from the randomness."""
         return self.parameters.h is not None or self.parameters.m < self.parameters.n or self.parameters.n < self.slots
 
-    def where(self, slot: int) -> noise.Where:
-        return noise.Where(self.task_digest, self.round, self.attempt, slot)
+    def where(self, slot: int) -> noises.Where:
+        return noises.Where(self.task_digest, self.round, self.attempt, slot)
 
     def check_floor(self, advertised: frozenset[int]) -> None:
         """[advertise.floor]"""
@@ -133,7 +134,7 @@ def derive(roster: rosters.Roster, task_bytes: bytes, round_: int, attempt: int,
     noise_plan = None
     if task.noise is not None:
         wanted = task.noise
-        noise_plan = noise.plan(wanted.law, wanted.parameter.value, wanted.sharing, made.n, made.tolerated or 0, made.c)
+        noise_plan = noises.plan(wanted.law, wanted.parameter.value, wanted.sharing, made.n, made.tolerated or 0, made.c)
     return Context(
         roster,
         roster_digest,

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from . import context, encoding, tasks, wire
 from .coordinator import Coordinator, Ended
@@ -42,7 +42,7 @@ def read_case(path: str, number: str) -> tuple[Fields, Fields]:
     return unfolded(group["given"], test["input"]), test["output"]
 
 
-def read_frame(stream: BinaryIO) -> bytes | None:
+def read_frame(stream: IO[bytes]) -> bytes | None:
     head = stream.read(4)
     if len(head) < 4:
         return None
@@ -51,7 +51,7 @@ def read_frame(stream: BinaryIO) -> bytes | None:
     return body if len(body) == size else None
 
 
-def write_frame(stream: BinaryIO, body: bytes) -> None:
+def write_frame(stream: IO[bytes], body: bytes) -> None:
     stream.write(u32(len(body)) + body)
     stream.flush()
 

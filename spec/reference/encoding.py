@@ -161,16 +161,21 @@ Update = dict[bytes, bytes]
 
 
 def coordinates(made: Plan, update: Update) -> list[float] | list[int]:
-    """[encode.update.tensors] [encode.nan] [encode.integer.range]"""
+    """[encode.update.tensors] [encode.nan] [encode.integer.range] [encode.noise.values]"""
     require(set(update) == {tensor.name for tensor in made.task.tensors}, "encode.update.tensors", "other tensors")
-    out: list = []
+    out: list[Any] = []
     for tensor in made.task.tensors:
         values = from_bytes(tensor, update[tensor.name])
+        noised = made.noise_bound > 0
         if made.task.encoding[0] == FLOAT:
+            if noised:
+                values = [value if isfinite(value) else 0.0 for value in values]
             require(all(map(isfinite, values)), "encode.nan", repr(tensor.name))
             out += [float(value) for value in values]
         else:
             low, high = signed(made.task.encoding[1].min), signed(made.task.encoding[1].max)
+            if noised:
+                values = [int(max(low, min(high, value))) for value in values]
             require(all(low <= value <= high for value in values), "encode.integer.range", repr(tensor.name))
             out += values
     return out
@@ -306,6 +311,12 @@ def integers(made: Plan, update: Update, weight: int = 1, rotation_seed: bytes =
         clipped = rotate(clipped, made.rows, made.padded, rotation_seed)
     q, _, _ = quantise(made, clipped, keys)
     return [weight * v for v in q]
+
+
+def noised(made: Plan, values: Sequence[int], added: Sequence[int] | None) -> list[int]:
+    """[noise.member.adds] [encode.noise.bound]"""
+    require((added is not None) == (made.noise_bound > 0), "encode.noise.bound", "noise where none belongs, or none")
+    return [a + b for a, b in zip(values, added, strict=True)] if added is not None else list(values)
 
 
 def contribution(made: Plan, values: Sequence[int], weight: int = 1) -> bytes:

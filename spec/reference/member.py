@@ -80,7 +80,7 @@ class Member:
 
     def _corrupt_of_roster(self, context: Context) -> int:
         kind, amount = context.task.corrupt
-        return amount if kind == 2 else amount.value * context.slots // 1
+        return int(amount if kind == 2 else amount.value * context.slots // 1)
 
     def _check_join(self, context: Context) -> None:
         where = (context.task_digest, context.roster_digest, context.round, context.attempt)
@@ -343,10 +343,7 @@ class Member:
         context = self._open()
         keys = [self.draw("rounding key", 32)] if context.task.encoding[0] == 1 else []
         values = encoding.integers(context.plan, update, weight, context.rotation_seed, keys)
-        added = self.noise()
-        if added is not None:
-            values = [a + b for a, b in zip(values, added, strict=True)]
-        return encoding.contribution(context.plan, values, weight)
+        return encoding.contribution(context.plan, encoding.noised(context.plan, values, self.noise()), weight)
 
     def on_contribution(self, packed: bytes, update_digest: bytes) -> tuple[wire.UploadHeader, bytes]:
         """[upload.record] [upload.mask] [upload.base] [upload.duplicate]"""

@@ -301,7 +301,8 @@ def demand(task: Task, roster_slots: int) -> Demand:
         require(task.cohort <= roster_slots, "task.cohort", f"cohort {task.cohort} of {roster_slots}")
 
     def amount(value: tuple[int, Any]) -> int | Fraction:
-        return value[1].value if value[0] == RATE else value[1]
+        made: int | Fraction = value[1].value if value[0] == RATE else value[1]
+        return made
 
     graph: str | int = {1: AUTO, 2: COMPLETE}.get(task.graph[0], task.graph[1])
     return Demand(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import merkle, ring, sharing
+from ..identity import L
 from ..primitives import sha256
 from ..refusal import require
 from ..rounds import bytes_of
@@ -119,7 +120,7 @@ def _sharing() -> Iterator[Fact]:
     def scalar(name: str) -> str:
         return sharing.scalar_bytes(sharing.reduce_wide(bytes_of(name, 64))).hex()
 
-    zero, highest = "00" * 32, sharing.scalar_bytes(sharing.L - 1).hex()
+    zero, highest = "00" * 32, sharing.scalar_bytes(L - 1).hex()
     base = {"secret": scalar("secret"), "coefficients": [scalar("c1"), scalar("c2")], "slots": [0, 1, 2, 5, 1000, 2**20 - 1]}
     yield Fact(
         "sharing",
@@ -136,7 +137,7 @@ def _sharing() -> Iterator[Fact]:
         ],
     )
     shares = share(base)["shares"]
-    over = [{"slot": 0, "share": (sharing.L + 1).to_bytes(32, "little").hex()}, *shares[1:3]]
+    over = [{"slot": 0, "share": (L + 1).to_bytes(32, "little").hex()}, *shares[1:3]]
     yield Fact(
         "sharing",
         "any-threshold-many-shares-rebuild-the-secret",

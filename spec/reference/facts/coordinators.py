@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import merkle, sharing, tasks, wire
 from ..context import accept_parts
+from ..identity import L
 from ..member import part_leaves
 from ..octets import u32, u64
 from ..rounds import Step
@@ -229,7 +230,7 @@ class Coordinators:
         def case(what: str, made: wire.Reveal, refused_by: str | None, slot: int = 2) -> Case:
             return self.last("Reveal", what, made, refused_by, slot)
 
-        over = (int.from_bytes(r.self_seed, "little") + sharing.L).to_bytes(32, "little")
+        over = (int.from_bytes(r.self_seed, "little") + L).to_bytes(32, "little")
         noisy = Coordinators(Bench(self._noised()))
         chained = noisy.c.reveals[2]
 

@@ -48,7 +48,8 @@ def _hex(message: Any) -> str | None:
 
 def member_steps(i: Fields) -> Fields:
     roster = roster_of(i["roster"])
-    entries = [Entry(**{k: unhex(v) if isinstance(v, str) and k != "act" else v for k, v in e.items()}) for e in i["ledger"]]
+    raw: list[Fields] = [{k: unhex(v) if isinstance(v, str) and k != "act" else v for k, v in e.items()} for e in i["ledger"]]
+    entries = [Entry(**each) for each in raw]
     ledger = Ledger(entries)
     site = Site(**i["site"])
     member = Member(Identity(unhex(i["identity"])), roster, ledger, lambda what, count: unhex(i["draws"][what]), site)
@@ -245,16 +246,16 @@ def facts() -> Iterator[Fact]:
         [Case("slot 11 silent from upload on", round_input(18, ring, {11: "upload"}))],
     )
     yield from Members().facts()
+    yield from RingMembers().facts()
     yield from Coordinators().facts()
 
 
 class Bench:
-    """An honest round of seven, and what is needed to forge within it."""
+    """An honest round, of seven unless said otherwise, and what is needed to forge within it."""
 
-    count = 7
-    silent = {5: "upload", 3: "reveal"}
-
-    def __init__(self, task: tasks.Task | None = None) -> None:
+    def __init__(self, task: tasks.Task | None = None, count: int = 7, silent: dict[int, str] | None = None) -> None:
+        self.count = count
+        self.silent = {5: "upload", 3: "reveal"} if silent is None else silent
         self.federation = Federation(self.count)
         self.task = task or integer_task("fallback", SIZE, 1, 2)
         self.runner = Runner(self.federation, self.task, _updates(self.count), Script(self.silent))
@@ -272,4 +273,4 @@ def message(made: Any, **more: Any) -> Step:
 
 
 from .coordinators import Coordinators  # noqa: E402
-from .members import Members  # noqa: E402
+from .members import Members, RingMembers  # noqa: E402

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import agreement, ring, sharing
+from ..identity import L
 from ..primitives import keystream, sha256
 from ..refusal import require
 from ..rounds import bytes_of
@@ -99,8 +100,8 @@ def facts() -> Iterator[Fact]:
     def scalar(name: str) -> bytes:
         return sharing.scalar_bytes(sharing.reduce_wide(bytes_of(name, 64)))
 
-    base = {"rootSeed": scalar("r").hex(), "task": TASK.hex(), "round": 7, "attempt": 1, "slot": 3}
-    changed = [
+    base: Fields = {"rootSeed": scalar("r").hex(), "task": TASK.hex(), "round": 7, "attempt": 1, "slot": 3}
+    changed: list[tuple[str, Fields]] = [
         ("the base case", {}),
         ("another attempt", {"attempt": 2}),
         ("another round", {"round": 2**32 - 1}),
@@ -125,7 +126,7 @@ def facts() -> Iterator[Fact]:
         "protocol.md 3 [key.commitment]",
         [Case(c, {**own, **x}) for c, x in changed[:5]],
     )
-    wides = [bytes(64), fill(0xFF, 64), sharing.L.to_bytes(64, "little"), (sharing.L - 1).to_bytes(64, "little"), bytes_of("wide", 64)]
+    wides = [bytes(64), fill(0xFF, 64), L.to_bytes(64, "little"), (L - 1).to_bytes(64, "little"), bytes_of("wide", 64)]
     yield Fact(
         "key-schedule",
         "scalars-are-64-bytes-reduced",
@@ -230,7 +231,7 @@ def _seals(scalar) -> Iterator[Fact]:  # type: ignore[no-untyped-def]
     )
     bad = []
     for what, root, own in (
-        ("a share of r that is not canonical", sharing.L.to_bytes(32, "little").hex(), shares["selfShare"]),
+        ("a share of r that is not canonical", L.to_bytes(32, "little").hex(), shares["selfShare"]),
         ("a share of b that is not canonical", shares["rootShare"], "ff" * 32),
     ):
         sealed = seal({**there, "rootShare": root, "selfShare": own})

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import agreement, merkle, rosters, session, sharing, tasks, wire
 from ..context import accept_parts, receipt_parts
+from ..identity import L
 from ..member import part_leaves
 from ..octets import u32, u64
 from ..rounds import Federation, LENIENT, Runner, Script, Step, integer_task
@@ -233,7 +234,7 @@ class Members:
 
     def delivered(self) -> list[Case]:
         d: wire.DeliveredShares = self.honest(2)
-        over, one = sharing.L.to_bytes(32, "little"), (1).to_bytes(32, "little")
+        over, one = L.to_bytes(32, "little"), (1).to_bytes(32, "little")
         none = [part for part in self.c.sealed[2].parts if part.to != 0]
         entry = d.shares[1]
         assert entry.part is not None
@@ -469,3 +470,117 @@ class NoisyMember:
         return of.case("more missing than the noise reckons with", steps, "confirm.noise", draws=draws)
 
 
+
+
+class RingMembers:
+    """A ring of 18 with six neighbours each: windows of three, two of them wanted. A committee of some slots signs."""
+
+    def __init__(self) -> None:
+        task = integer_task("ring", 8, 0, 1, graph=(3, 6))
+        self.bench = Bench(task, 18, {})
+        self.c = self.bench.outcome.coordinator
+        graph = self.c.context.graph
+        assert graph.ring is not None
+        self.ring = graph.ring
+        self.elector = min(graph.electorate)
+        self.other = min(set(self.ring) - graph.electorate)
+
+    def case(self, what: str, slot: int, count: int, last: Any, refused_by: str | None = None) -> Case:
+        steps = [*self.bench.outcome.inboxes[slot][:count], message(last)]
+        given = {
+            "identity": _identity(self.bench.federation, f"member-{slot}"),
+            "roster": fields_of(self.bench.federation.roster),
+            "site": SITE,
+            "ledger": [],
+            "draws": {name: data.hex() for name, data in self.bench.outcome.draws[slot].items()},
+            "steps": steps,
+        }
+        return Case(what, given, refused_by)
+
+    def honest(self, slot: int, kind: type) -> Any:
+        read = [self.bench.read(step) for step in self.bench.outcome.inboxes[slot] if "message" in step]
+        return next(made for made in read if isinstance(made, kind))
+
+    def facts(self) -> Iterator[Fact]:
+        def fact(name: str, text: str, source: str, cases: list[Case]) -> Fact:
+            return Fact("member", name, "MemberSteps", text, source, cases)
+
+        source = "protocol.md 10 [advert.own-leaf] [advert.proof], 12 to 14, parameters.md 5 [graph.window]"
+        yield fact("adverts-of-a-ring-are-proven", "The own advert and each neighbour's are proven at their slots.", source, self.proofs())
+        yield fact("sets-of-a-ring-have-no-thin-window", "Share set, survivors and certificate pass the window rule.", source, self.windows())
+
+    def proofs(self) -> list[Case]:
+        a: wire.Adverts = self.honest(0, wire.Adverts)
+        first, second = a.neighbours[:2]
+
+        def case(what: str, made: wire.Adverts, refused_by: str | None) -> Case:
+            return self.case(what, 0, 1, made, refused_by)
+
+        def with_first(**more: Any) -> wire.Adverts:
+            return replace(a, neighbours=(replace(first, **more), *a.neighbours[1:]))
+
+        return [
+            case("as they were sent", a, None),
+            case("the own proof of another slot", replace(a, own_proof=first.proof), "advert.own-leaf"),
+            case("no own proof", replace(a, own_proof=()), "advert.own-leaf"),
+            case("an own proof a hash too long", replace(a, own_proof=(*a.own_proof, fill(1))), "advert.own-leaf"),
+            case("another root", replace(a, root=fill(1)), "advert.own-leaf"),
+            case("a neighbour's proof of another slot", with_first(proof=second.proof), "advert.proof"),
+            case("a neighbour's proof a hash too short", with_first(proof=first.proof[:-1]), "advert.proof"),
+            case("a neighbour's advert changed", with_first(advert=replace(first.advert, commitment=fill(1))), "advert.proof"),
+            case("a neighbour left out", replace(a, neighbours=a.neighbours[1:]), "advert.neighbours"),
+        ]
+
+    def windows(self) -> list[Case]:
+        bitmap = self.c.context.bitmap
+        everyone = set(self.ring)
+        slot = self.elector
+        at = self.ring.index(slot)
+        # The floor is 17, so two missing are refused by it before any window is looked at.
+        pair = {self.ring[(at + 8) % 18], self.ring[(at + 9) % 18]}
+        one = {self.ring[(at + 8) % 18]}
+        share: wire.ShareSet = self.honest(slot, wire.ShareSet)
+        chosen: wire.SurvivorSet = self.honest(slot, wire.SurvivorSet)
+        certificate: wire.Certificate = self.honest(self.other, wire.Certificate)
+        lone = certificate.signatures[:-1]
+        return [
+            self.case("a Share set with one missing", slot, 3, replace(share, shared=bitmap(everyone - one))),
+            self.case("a Share set with two missing is below the floor", slot, 3, replace(share, shared=bitmap(everyone - pair)), "share.set"),
+            self.case("survivors with one missing", slot, 6, replace(chosen, survivors=bitmap(everyone - one))),
+            self.case("a slot outside the committee is asked to sign", self.other, 6, chosen, "confirm.electorate"),
+            self.case("a slot outside the committee reveals on a certificate", self.other, 6, certificate),
+            self.case("a certificate with a signature too few", self.other, 6, replace(certificate, signatures=lone), "reveal.certificate"),
+            self.case("signed by a survivor outside the committee", self.other, 6, self.signed_outside(certificate), "confirm.electorate"),
+            *self.thin(),
+        ]
+
+    def signed_outside(self, certificate: wire.Certificate) -> wire.Certificate:
+        own = self.bench.sign(self.other, "sign confirm", self.c.sid, self.c.sid2, certificate.set.survivors)
+        kept = certificate.signatures[:-1]
+        signed = sorted([*kept, wire.SignedSlot(self.other, own)], key=lambda each: each.slot)
+        return replace(certificate, signatures=tuple(signed))
+
+    def thin(self) -> list[Case]:
+        """With a floor of 3 given by hand only the window rule is left to refuse."""
+        bench = RingMembers.__new__(RingMembers)
+        task = integer_task("ring", 8, 0, 1, graph=(3, 6), floor=3)
+        bench.bench = Bench(task, 18, {})
+        bench.c = bench.bench.outcome.coordinator
+        slot = self.elector
+        at = self.ring.index(slot)
+        pair = {self.ring[(at + 8) % 18], self.ring[(at + 9) % 18]}
+        apart = {self.ring[(at + 8) % 18], self.ring[(at + 11) % 18]}
+        bitmap, everyone = bench.c.context.bitmap, set(self.ring)
+        share: wire.ShareSet = bench.honest(slot, wire.ShareSet)
+        chosen: wire.SurvivorSet = bench.honest(slot, wire.SurvivorSet)
+        thin = wire.SurvivorSet(chosen.sid, chosen.sid2, bitmap(everyone - pair))
+        electors = sorted(bench.c.context.graph.electorate - pair)
+        parts = (thin.sid, thin.sid2, thin.survivors)
+        signed = tuple(wire.SignedSlot(each, bench.bench.sign(each, "sign confirm", *parts)) for each in electors)
+        assert len(signed) >= bench.c.context.parameters.q
+        return [
+            bench.case("two missing apart leave no thin window", slot, 6, replace(chosen, survivors=bitmap(everyone - apart))),
+            bench.case("a Share set with a thin window", slot, 3, replace(share, shared=bitmap(everyone - pair)), "share.set"),
+            bench.case("survivors with a thin window", slot, 6, thin, "confirm.set"),
+            bench.case("a certificate over a thin window", slot, 6, wire.Certificate(thin, signed), "confirm.set"),
+        ]

@@ -76,10 +76,8 @@ def facts() -> Iterator[Fact]:
     for n in range(3, 9):
         for c in range(0, n - 1):
             for d in range(0, n):
-                if c + 2 > n - d:
-                    refusal = "params.counts"
-                else:
-                    refusal = None if c + 2 * d < n else "params.complete"
+                few = c + 2 > n - d
+                refusal = "params.counts" if few else None if c + 2 * d < n else "params.complete"
                 small.append(Case(f"n={n} c={c} d={d}", {"n": n, "corrupt": c, "dropout": d}, refusal))
     small += [Case(f"n={n}", {"n": n, "corrupt": 0, "dropout": 0}, "params.counts") for n in (0, 1, 2)]
     yield Fact("parameters", "small-complete-graphs", "Derive", "All counts of 3 to 8 members.", "parameters.md 3 and 4 [params.complete]", small)

@@ -190,7 +190,7 @@ def _keys() -> Iterator[Fact]:
 
 
 def _sessions() -> Iterator[Fact]:
-    base = {
+    base: Fields = {
         "task": fill(0x11).hex(),
         "roster": fill(0x12).hex(),
         "round": 7,

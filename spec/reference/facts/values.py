@@ -41,6 +41,7 @@ def contribution(i: Fields) -> Fields:
     update = {each["name"].encode("utf-8"): unhex(each["values"]) for each in i["update"]}
     keys = [unhex(key) for key in i.get("roundingKeys", [])]
     values = encoding.integers(made, update, i.get("weight", 1), unhex(i.get("rotationSeed", "")), keys)
+    values = encoding.noised(made, values, i.get("noise"))
     packed = encoding.contribution(made, values, i.get("weight", 1))
     return {"integers": values, "packed": packed.hex(), "updateDigest": encoding.update_digest(made.task, update).hex()}
 
@@ -143,6 +144,7 @@ def floats(size: int = 8, dtype: int = F32, **more: Any) -> Task:
 def facts() -> Iterator[Fact]:
     yield from _plans()
     yield from _contributions()
+    yield from _noised()
     yield from _sums()
     yield from _noises()
 
@@ -154,7 +156,7 @@ def _plans() -> Iterator[Fact]:
     def ints(low: int, high: int) -> Task:
         return replace(integer_task("ints", 3, 0, 0), encoding=(2, IntegerEncoding(low % (1 << 64), high % (1 << 64))), tensors=(Tensor(b"t", (3,), 8),))
 
-    rotated = {"rotation": 1, "range": (tasks.DEVIATIONS, 6)}
+    rotated: dict[str, Any] = {"rotation": 1, "range": (tasks.DEVIATIONS, 6)}
     yield Fact(
         "encoding",
         "a-plan-is-derived-without-overflow",
@@ -245,6 +247,56 @@ def _contributions() -> Iterator[Fact]:
     )
 
 
+def _noised() -> Iterator[Fact]:
+    nan, inf = float("nan"), float("inf")
+    added = [5, -5, 0, 1, -1, 2, 0, 3]
+
+    def case(what: str, task: Task, update: encoding.Update, refused_by: str | None = None, **more: Any) -> Case:
+        base = {"task": tasks.encode(task).hex(), "n": 3, "noiseBound": 5, "update": show(update), "roundingKeys": [fill(3).hex()], "noise": added}
+        return Case(what, {**base, **more}, refused_by)
+
+    ints, update = integer_task("ints", 8, 0, 0), integer_update(1, 8)
+    wild = b"".join(v.to_bytes(4, "little", signed=True) for v in (2**31 - 1, -(2**31), 1000, -1000, 1001, -1001, 0, 1))
+    values = encoding.to_bytes(F32, [nan, inf, -inf, 0.25, -0.25, 0.5, 0.0, 0.125])
+    bare = {**case("", ints, update).input}
+    del bare["noise"]
+    yield Fact(
+        "encoding",
+        "with-noise-no-update-is-refused-for-its-values",
+        "Contribution",
+        "NaN and infinities become 0, integers out of range the nearest in range; noise is there exactly if the plan has a bound.",
+        "encoding.md 4 [encode.noise.values], 6 [encode.noise.bound]",
+        [
+            case("integers in range", ints, update),
+            case("integers out of range", ints, {b"values": wild}),
+            case("NaN and infinities", floats(), {b"x": values}),
+            Case("no noise where there is a bound", bare, "encode.noise.bound"),
+            case("noise where there is no bound", ints, update, "encode.noise.bound", noiseBound=0),
+            case("a value less is still refused", ints, {b"values": wild[4:]}, "encode.update.tensors"),
+        ],
+    )
+    conditional = floats(64, F64, rounding=tasks.CONDITIONAL, precision_bits=3)
+    flat = {b"x": encoding.to_bytes(F64, [0.125 * (-1) ** i for i in range(64)])}
+    tried = [bytes_of(f"rounding {k}", 32) for k in range(400)]
+    limit = encoding.conditional_bound(encoding.plan(conditional, 3))
+    z, _ = encoding.scaled(encoding.plan(conditional, 3), [float(v) for v in encoding.coordinates(encoding.plan(conditional, 3), flat)])
+    above = [key for key in tried if sum(q * q for q in encoding.rounded(z, key)) > limit]
+    fits = next(key for key in tried if key not in above)
+    good = {"task": tasks.encode(conditional).hex(), "n": 3, "update": show(flat)}
+    yield Fact(
+        "encoding",
+        "conditional-rounding-takes-the-first-key-that-fits",
+        "Contribution",
+        "Rounded again under the next key while the squared norm is above the bound.",
+        "encoding.md 6 [encode.round.conditional], noise.md 7 [noise.sensitivity.conditional]",
+        [
+            Case("within the bound at once", {**good, "roundingKeys": [fits.hex()]}),
+            Case("within the bound at the third key", {**good, "roundingKeys": [above[0].hex(), above[1].hex(), fits.hex()]}),
+            Case("above the bound 64 times: toward zero", {**good, "roundingKeys": [above[k % len(above)].hex() for k in range(64)]}),
+        ],
+    )
+
+
 def _sums() -> Iterator[Fact]:
     task, n = floats(5, F16, max_weight=3), 4
     made = encoding.plan(task, n)
@@ -313,7 +365,7 @@ def _noises() -> Iterator[Fact]:
             Case("a parameter below 2^-64", {**law(("skellam", f"1/{2**65}")), "key": key, "first": 0, "count": 1}, "noise.law.parameters"),
         ],
     )
-    plans = [
+    plans: list[tuple[str, Fields]] = [
         ("local", {"law": "skellam", "sharing": "local", "n": 10, "tolerated": 3, "corrupt": 1}),
         ("shared", {"law": "gaussian", "sharing": "shared", "n": 10, "tolerated": 3, "corrupt": 1}),
         ("dropout-exact", {"law": "skellam", "sharing": "dropout-exact", "n": 10, "tolerated": 3, "corrupt": 1}),

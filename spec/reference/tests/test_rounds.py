@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from reference import noise, rounds, tasks, wire
 from reference.coordinator import Ended
@@ -29,7 +30,7 @@ def updates(count: int) -> dict[int, dict[bytes, bytes]]:
 class CompleteGraph(unittest.TestCase):
     task = integer_task("complete", SIZE, 1, 2)
 
-    def held(self, silent: dict[int, str], hooks: dict = {}) -> rounds.Outcome:
+    def held(self, silent: dict[int, str], hooks: dict[tuple[int, str], Any] = {}) -> rounds.Outcome:
         outcome = rounds.run(Federation(7), self.task, updates(7), silent, hooks)
         self.assertEqual(expected(outcome.coordinator.survivors), outcome.sum.values)
         return outcome
