@@ -93,9 +93,14 @@ fn a_paused_training_goes_on_to_the_same_bits() {
             .collect()
     };
     assert_eq!(rounds(&whole), rounds(&cut));
+    let page = fs::read_to_string(cut.path().join("out/report.html")).unwrap();
+    assert!(
+        page.contains("equals the plain sum of its survivors"),
+        "{page}"
+    );
     assert_eq!(
         fs::read_dir(cut.path().join("out")).unwrap().count(),
-        5,
+        7,
         "older memories are gone"
     );
 }

@@ -5,7 +5,7 @@ use super::report::{Report, noise_words, privacy_words};
 use super::round::Judged;
 use super::script::Point;
 use crate::report::{
-    Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
+    BytesOf, Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
 };
 use crate::table::{bytes, grouped, rounds};
 use veilsum_learn::Evaluation;
@@ -25,6 +25,9 @@ pub fn of(federation: &Federation, report: &Report) -> RunHistory {
         ),
         rounds: report.rounds().iter().map(row).collect(),
         pooled: score(report.pooled()),
+        clear: Score::default(),
+        central: Score::default(),
+        bytes_of: BytesOf::All,
         privacy: federation.noise.as_ref().map(|noise| Privacy {
             unit: noise.unit(),
             delta: noise.delta(),

@@ -14,6 +14,12 @@ pub struct RunHistory {
     pub rounds: Vec<RoundRow>,
     /// The same training on all data in one place.
     pub pooled: Score,
+    /// FedAvg in the clear over the same survivors, at its end; for runs that do not follow it round by round.
+    pub clear: Score,
+    /// The same guarantee with the noise of one who is trusted with every update, at its end.
+    pub central: Score,
+    /// Whose bytes the rounds count.
+    pub bytes_of: BytesOf,
     /// Noise, if the task has any.
     pub privacy: Option<Privacy>,
     /// How it was set up.
@@ -22,6 +28,16 @@ pub struct RunHistory {
     pub hidden: Vec<String>,
     /// What others have seen, a sentence each.
     pub visible: Vec<String>,
+}
+
+/// Whose bytes are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BytesOf {
+    /// Of all members together.
+    #[default]
+    All,
+    /// Of that member which has most.
+    Each,
 }
 
 /// One line of settings.
@@ -67,9 +83,9 @@ pub struct RoundRow {
     pub epsilon: Option<f64>,
     /// Epsilon of all rounds so far.
     pub epsilon_total: Option<f64>,
-    /// Bytes that all members sent.
+    /// Bytes sent, by [`RunHistory::bytes_of`].
     pub upload_bytes: Option<u64>,
-    /// Bytes of models that all members received.
+    /// Bytes received; of the demo the models alone.
     pub download_bytes: Option<u64>,
     /// Seconds from its opening to its sum.
     pub wall_s: Option<f64>,
@@ -83,12 +99,17 @@ pub enum RoundOutcome {
         /// Integers compared.
         integers: u64,
     },
+    /// It was held against a plain one and is equal.
+    Equal,
     /// It was held against a plain one and differs.
     Different,
     /// There is a sum, and nobody could compare it: nobody knows the single updates.
     #[cfg_attr(
         not(test),
-        expect(dead_code, reason = "the demo compares every sum; a training cannot")
+        expect(
+            dead_code,
+            reason = "for runs over a network that nobody can look into"
+        )
     )]
     Summed,
     /// There is none, for this reason.
@@ -149,7 +170,7 @@ impl RunHistory {
 
     /// Rounds whose sum was found equal to the plain one.
     pub fn exact(&self) -> usize {
-        let exact = |row: &&RoundRow| matches!(row.outcome, RoundOutcome::Exact { .. });
+        let exact = |row: &&RoundRow| row.outcome.is_exact();
         self.rounds.iter().filter(exact).count()
     }
 
@@ -170,6 +191,11 @@ impl RunHistory {
 }
 
 impl RoundOutcome {
+    /// Whether the sum was found equal to the plain one.
+    pub fn is_exact(&self) -> bool {
+        matches!(self, Self::Exact { .. } | Self::Equal)
+    }
+
     /// Whether there is a sum.
     pub fn has_sum(&self) -> bool {
         !matches!(self, Self::NoSum(_))

@@ -4,7 +4,7 @@
 
 use super::chart::{Figure, HEIGHT, WIDTH};
 use super::figures::figures;
-use super::history::{Privacy, RoundOutcome, RoundRow, RunHistory, unit_name};
+use super::history::{BytesOf, Privacy, RoundOutcome, RoundRow, RunHistory, unit_name};
 use super::number::{epsilon, percent, seconds, short};
 use super::style;
 use crate::table::{bytes, grouped};
@@ -68,7 +68,9 @@ pub fn tiles(history: &RunHistory) -> Vec<Tile> {
     let mut tiles = Vec::new();
     if let Some(accuracy) = history.last_accuracy(|row| row.secure) {
         let beside = match (
-            history.last_accuracy(|row| row.plain),
+            history
+                .last_accuracy(|row| row.plain)
+                .or(history.clear.accuracy),
             history.pooled.accuracy,
         ) {
             (Some(plain), _) => format!("{} without masks", percent(plain)),
@@ -85,12 +87,10 @@ pub fn tiles(history: &RunHistory) -> Vec<Tile> {
             beside,
         });
     }
-    let compared = history.rounds.iter().any(|row| {
-        matches!(
-            row.outcome,
-            RoundOutcome::Exact { .. } | RoundOutcome::Different
-        )
-    });
+    let compared = history
+        .rounds
+        .iter()
+        .any(|row| row.outcome.is_exact() || row.outcome == RoundOutcome::Different);
     tiles.push(match compared {
         true => Tile {
             name: "sums equal to the plain sum",
@@ -138,7 +138,11 @@ pub fn tiles(history: &RunHistory) -> Vec<Tile> {
         .max()
         .unwrap_or(0);
     if sent > 0 && rounds > 0 && members > 0 {
-        let each = sent / (rounds as u64 * u64::from(members));
+        let senders = match history.bytes_of {
+            BytesOf::All => u64::from(members),
+            BytesOf::Each => 1,
+        };
+        let each = sent / (rounds as u64 * senders);
         tiles.push(Tile {
             name: "sent per member and round",
             value: bytes(each),
@@ -177,6 +181,7 @@ fn rounds(history: &RunHistory) -> Markup {
         privacy: history.privacy.as_ref(),
         plain: any(|row| row.plain.accuracy.is_some()),
         accuracy: any(|row| row.secure.accuracy.is_some()),
+        digest: any(|row| row.digest.is_some()),
         down: any(|row| row.download_bytes.is_some()),
         silent: any(|row| !row.vanished.is_empty() || row.attempt > 0 || !row.outcome.has_sum()),
     };
@@ -198,7 +203,7 @@ fn rounds(history: &RunHistory) -> Markup {
                     th.number { "sent" }
                     @if shown.down { th.number { "received" } }
                     th.number { "time" }
-                    th { "SHA-256 of the sum" }
+                    @if shown.digest { th { "SHA-256 of the sum" } }
                     @if shown.silent { th { "who went silent, and where" } }
                 } }
                 tbody { @for row in &history.rounds { (line(row, &shown)) } }
@@ -212,6 +217,7 @@ struct Shown<'a> {
     privacy: Option<&'a Privacy>,
     plain: bool,
     accuracy: bool,
+    digest: bool,
     down: bool,
     silent: bool,
 }
@@ -232,7 +238,7 @@ fn line(row: &RoundRow, shown: &Shown<'_>) -> Markup {
             td.number { (or_none(row.upload_bytes.map(bytes))) }
             @if shown.down { td.number { (or_none(row.download_bytes.map(bytes))) } }
             td.number { (or_none(row.wall_s.map(seconds))) }
-            td { @if let Some(digest) = &row.digest { code title=(digest) { (digest.get(..16).unwrap_or(digest)) "…" } } @else { "–" } }
+            @if shown.digest { td { @if let Some(digest) = &row.digest { code title=(digest) { (digest.get(..16).unwrap_or(digest)) "…" } } @else { "–" } } }
             @if shown.silent { td.wrap { (silent(row)) } }
         }
     }
@@ -242,6 +248,7 @@ fn outcome(outcome: &RoundOutcome) -> Markup {
     html! {
         @match outcome {
             RoundOutcome::Exact { integers } => { span.good { "exact" } " in " (grouped(*integers)) " integers" }
+            RoundOutcome::Equal => span.good { "exact" },
             RoundOutcome::Different => span.bad { "differs from the plain sum" },
             RoundOutcome::Summed => "certified",
             RoundOutcome::NoSum(_) => span.bad { "no sum" },

@@ -24,6 +24,6 @@ mod testing;
 
 pub use files::{Place, Written};
 pub use history::{
-    Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
+    BytesOf, Fact, Phase, Privacy, RoundOutcome, RoundRow, RunHistory, Score, Vanished, whose,
 };
 pub use number::{epsilon, short};

@@ -40,6 +40,8 @@ text { font-size: 11px; fill: {soft} }
 .dot.plain { fill: {orange}; fill-opacity: 0.5 }
 .line.down { stroke: {teal} }
 .level.pooled { stroke: {grey} }
+.level.plain { stroke: {orange} }
+.level.down { stroke: {teal} }
 .dot.secure, .area.secure, .name.secure { fill: {blue} }
 .dot.down, .name.down { fill: {teal} }
 .name.plain { fill: {orange} }

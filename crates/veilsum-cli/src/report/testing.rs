@@ -3,7 +3,7 @@
 use super::history::Privacy;
 use super::html;
 use super::poster;
-use super::{Fact, Phase, RoundOutcome, RoundRow, RunHistory, Score, Vanished};
+use super::{BytesOf, Fact, Phase, RoundOutcome, RoundRow, RunHistory, Score, Vanished};
 use png::Transformations;
 use resvg::usvg::roxmltree::{Document, ParsingOptions};
 use std::collections::BTreeSet;
@@ -18,6 +18,9 @@ pub fn run(members: u32, rounds: u64) -> RunHistory {
             "All {rounds} masked sums equal the plain sums of their survivors, to the last integer."
         ),
         rounds: (1..=rounds).map(|round| row(members, round)).collect(),
+        clear: Score::default(),
+        central: Score::default(),
+        bytes_of: BytesOf::All,
         pooled: Score {
             accuracy: Some(0.955),
             loss: Some(0.18),
@@ -116,7 +119,22 @@ fn runs() -> Vec<RunHistory> {
         (row.upload_bytes, row.download_bytes, row.wall_s, row.digest) = (None, None, None, None);
         row.outcome = RoundOutcome::Summed;
     }
+    let mut levels = noised(5, 20);
+    levels.bytes_of = BytesOf::Each;
+    levels.clear = Score {
+        accuracy: Some(0.93),
+        loss: Some(0.2),
+    };
+    levels.central = Score {
+        accuracy: Some(0.905),
+        loss: Some(0.22),
+    };
+    for row in &mut levels.rounds {
+        (row.plain, row.digest) = (Score::default(), None);
+        row.vanished = Vec::new();
+    }
     vec![
+        levels,
         run(12, 10),
         run(3, 1),
         run(100, 3),

@@ -87,6 +87,8 @@ pub(super) struct Summary {
     pub(super) privacy: Option<Spent>,
     pub(super) model: PathBuf,
     pub(super) history: PathBuf,
+    /// Page with figures; none if a file of somebody else is in its place.
+    pub(super) report: Option<PathBuf>,
     pub(super) wall_s: f64,
 }
 
@@ -223,6 +225,10 @@ impl fmt::Display for Summary {
             self.model.display(),
             self.history.display(),
             self.wall_s
-        )
+        )?;
+        match &self.report {
+            Some(page) => write!(f, "\nreport with figures in {}", page.display()),
+            None => Ok(()),
+        }
     }
 }

@@ -6,6 +6,7 @@
 mod baseline;
 mod central;
 mod lines;
+mod report;
 pub(crate) mod rounds;
 pub(crate) mod setup;
 mod store;
@@ -16,6 +17,7 @@ use crate::exit::{Failure, Kind, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::output::{self, Output};
 use crate::progress::Progress;
+use crate::report::Place;
 use crate::runtime::{self, Signals};
 use baseline::Bench;
 use lines::{Judgement, RoundLine, Spent, Summary, WrittenTask};
@@ -47,7 +49,8 @@ pub fn run(args: &Train, output: Output) -> Outcome {
     let ended = training.go_on(&asked, args.pause_after);
     training.progress.finish();
     ended?;
-    let summary = training.summary(args.baseline)?;
+    let mut summary = training.summary(args.baseline)?;
+    training.report(&args.out, &mut summary)?;
     output.show(&summary);
     match summary.exact {
         true => Ok(()),
@@ -301,6 +304,21 @@ impl Training {
         })
     }
 
+    /// Writes the report beside the model. A file of somebody else in its place is kept, and told of.
+    fn report(&self, folder: &Path, summary: &mut Summary) -> Outcome {
+        let place = match Place::new(folder) {
+            Ok(place) => place,
+            Err(failure) => {
+                output::warn(&format_args!("no report: {}", failure.message()));
+                return Ok(());
+            }
+        };
+        let members = self.job.spec().members;
+        let history = report::of(&self.job, members, &self.history, summary);
+        summary.report = Some(place.write(&history)?.html);
+        Ok(())
+    }
+
     fn summary(&self, baseline: bool) -> Result<Summary, Failure> {
         let bench = Bench::new(&self.job)?;
         let sums = self.history.iter().filter(|line| line.abort.is_none());
@@ -340,6 +358,7 @@ impl Training {
             privacy: self.spent(self.coordinator.rounds_over()),
             model: self.store.model(),
             history: self.store.history(),
+            report: None,
             wall_s: self.started.elapsed().as_secs_f64(),
         })
     }

@@ -37,7 +37,8 @@ pub(super) fn loss(history: &RunHistory, rounds: Rounds) -> Option<Figure> {
 struct Scores {
     secure: Vec<(u64, f64)>,
     plain: Vec<(u64, f64)>,
-    pooled: Option<f64>,
+    /// Name and class of models made another way, and how good they are in the end.
+    levels: Vec<(&'static str, &'static str, f64)>,
     noised: bool,
 }
 
@@ -46,7 +47,14 @@ impl Scores {
         Self {
             secure: values(history, |row| measure(row.secure)),
             plain: values(history, |row| measure(row.plain)),
-            pooled: measure(history.pooled),
+            levels: [
+                ("pooled data", "pooled", history.pooled),
+                ("in the clear", "plain", history.clear),
+                ("central noise", "down", history.central),
+            ]
+            .into_iter()
+            .filter_map(|(name, class, score)| Some((name, class, measure(score)?)))
+            .collect(),
             noised: history.privacy.is_some(),
         }
     }
@@ -57,7 +65,9 @@ impl Scores {
             return None;
         }
         let lines = self.secure.iter().chain(&self.plain);
-        let values = lines.map(|(_, value)| *value).chain(self.pooled);
+        let values = lines
+            .map(|(_, value)| *value)
+            .chain(self.levels.iter().map(|(.., value)| *value));
         Some(Scale::around(values, from_zero, 4))
     }
 
@@ -92,8 +102,8 @@ impl Scores {
                 text += &format!(" {whose}: from {} to {}.", name(*first), name(*last));
             }
         }
-        if let Some(pooled) = self.pooled {
-            text += &format!(" Pooled data: {}.", name(pooled));
+        for (whose, _, value) in &self.levels {
+            text += &format!(" {whose}: {}.", name(*value));
         }
         text
     }
@@ -105,39 +115,28 @@ impl Scores {
         what: &str,
         name: impl Fn(f64) -> String,
     ) -> Markup {
-        let named = [
-            (
-                self.secure_name(),
-                "secure",
-                self.secure.last().map(|(_, value)| *value),
-            ),
-            (
-                "plain averages",
-                "plain",
-                self.plain.last().map(|(_, value)| *value),
-            ),
-            ("pooled data", "pooled", self.pooled),
+        let end = |values: &[(u64, f64)]| values.last().map(|(_, value)| *value);
+        let lines = [
+            (self.secure_name(), "secure", end(&self.secure)),
+            ("plain averages", "plain", end(&self.plain)),
         ];
-        let room = EndLabel::room(
-            named
-                .iter()
-                .filter(|(_, _, value)| value.is_some())
-                .map(|(name, ..)| *name),
+        let lines = lines
+            .into_iter()
+            .filter_map(|(name, class, value)| Some((name, class, value?)));
+        let named: Vec<_> = lines.chain(self.levels.iter().copied()).collect();
+        let frame = Frame::new(
+            rounds,
+            scale,
+            EndLabel::room(named.iter().map(|(name, ..)| *name)),
         );
-        let frame = Frame::new(rounds, scale, room);
-        let labels = named.into_iter().filter_map(|(text, class, value)| {
-            let value = value?;
-            Some(EndLabel::new(
-                frame.y(value),
-                class,
-                [text.to_owned(), name(value)],
-            ))
+        let labels = named.iter().map(|(text, class, value)| {
+            EndLabel::new(frame.y(*value), class, [(*text).to_owned(), name(*value)])
         });
         let labels = labels.collect();
         let plain: BTreeMap<u64, f64> = self.plain.iter().copied().collect();
         html! {
             (frame.axes(what, |value| tick(value, scale.step)))
-            @if let Some(pooled) = self.pooled { (level(&frame, pooled, "pooled")) }
+            @for (_, class, value) in &self.levels { (level(&frame, *value, class)) }
             (trace(&frame, &self.plain, "plain broad", Trace::Straight))
             (trace(&frame, &self.secure, "secure", Trace::Straight))
             (EndLabel::draw(&frame, labels))

@@ -2,7 +2,7 @@
 
 use super::{Rounds, tips, values};
 use crate::report::chart::{EndLabel, Figure, Frame, Trace, trace};
-use crate::report::history::RunHistory;
+use crate::report::history::{BytesOf, RunHistory};
 use crate::report::number::{seconds, tick};
 use crate::report::scale::Scale;
 use crate::table::bytes;
@@ -56,8 +56,12 @@ pub(super) fn traffic(history: &RunHistory, rounds: Rounds) -> Option<Figure> {
         });
     let labels = labels.collect();
     let received: BTreeMap<u64, f64> = down.iter().copied().collect();
+    let whose = match history.bytes_of {
+        BytesOf::All => "all members",
+        BytesOf::Each => "one member",
+    };
     let shapes = html! {
-        (frame.axes(&format!("{name} a round, all members"), |value| tick(value, scale.step)))
+        (frame.axes(&format!("{name} a round, {whose}"), |value| tick(value, scale.step)))
         (trace(&frame, &in_units(&down), "down", Trace::Straight))
         (trace(&frame, &in_units(&up), "secure", Trace::Straight))
         (EndLabel::draw(&frame, labels))
@@ -70,13 +74,12 @@ pub(super) fn traffic(history: &RunHistory, rounds: Rounds) -> Option<Figure> {
     Some(Figure {
         id: "bytes",
         title: "Bytes".into(),
-        caption: match down.is_empty() {
-            true => "What all members together sent in a round, every attempt counted.".into(),
-            false => {
-                "What all members together sent in a round, every attempt counted, and what they received of its model."
-                .into()
-            }
-        },
+        caption: match history.bytes_of {
+            BytesOf::All if down.is_empty() => "What all members together sent in a round, every attempt counted.",
+            BytesOf::All => "What all members together sent in a round, every attempt counted, and what they received of its model.",
+            BytesOf::Each => "What that member which had most to send sent in a round, and what it received, the model included.",
+        }
+        .into(),
         about: lines
             .iter()
             .zip(&texts)
