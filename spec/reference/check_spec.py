@@ -9,7 +9,7 @@ from fractions import Fraction
 from . import agreement, encoding, graph, merkle, noise, parameters, ring, session, tasks, wire
 from .identity import Identity
 from .octets import u8, u32, u64
-from .pages import hex_examples, page, section, table_rows, values
+from .pages import SPEC, hex_examples, page, section, table_rows, values
 from .parameters import COMPLETE, Demand
 from .primitives import keystream, sha256
 from .refusal import Refused
@@ -98,7 +98,22 @@ def protocol() -> Iterator[Check]:
     yield "names of the values", sorted(stated), sorted(found)
     for name, value in found.items():
         yield name, stated.get(name), value
+    yield from _labels()
     yield from _receipt_order(signer, task, round_, attempt, sid, sid2, sum_, survivors, stated)
+
+
+def _labels() -> Iterator[Check]:
+    """Section 2: the model uses the labels of the table and no other."""
+    stated = set()
+    for row in table_rows(section("protocol.md", "## 2. Labels")):
+        stated |= {name.removeprefix("veilsum/1 ") for name in re.findall(r"`([^`]+)`", row[0])}
+    used = set()
+    for path in SPEC.glob("reference/*.py"):
+        if path.name != "check_spec.py":
+            text = path.read_text(encoding="utf-8")
+            used |= set(re.findall(r'(?:labelled_hash|kdf|rank_key|\.sign|label\(PREFIX \+)\(?\s*"([a-z ]+)"', text))
+            used |= set(re.findall(r'"(sign [a-z]+)"', text))
+    yield "labels of the table and of the model", sorted(stated), sorted(used)
 
 
 def _receipt_order(signer: Identity, *fields: object) -> Iterator[Check]:
@@ -163,6 +178,7 @@ def example_messages() -> dict[str, object]:
 
 def messages() -> Iterator[Check]:
     """Section 4, and that the reader takes each example under the caps of its roster."""
+    yield from _caps()
     stated, found = hex_examples("wire.md"), example_messages()
     yield "names of the messages", sorted(stated), sorted(found)
     for name, message in found.items():
@@ -172,6 +188,17 @@ def messages() -> Iterator[Check]:
             yield f"{name}, read", message, wire.decode(data, 4, 3)
         except Refused as why:
             yield f"{name}, read", "a message", str(why)
+
+
+def _caps() -> Iterator[Check]:
+    """Section 3, each formula of the table for several rosters."""
+    for row in table_rows(section("wire.md", "## 3. Caps")):
+        for number, formula in zip(row[::2], row[1::2], strict=True):
+            written = re.sub(r"(\d+|[kb)]) (?=[ksb(])", r"\1 * ", formula)
+            for s, k in ((3, 2), (4, 3), (1000, 66), (5, 9)):
+                degree = min(s, k)
+                value = eval(written, {"s": s, "k": degree, "b": -(-s // 8) + 8})  # noqa: S307
+                yield f"cap of type {number}, s={s} k={k}", value, wire.cap(int(number), s, k)
 
 
 def numbers() -> Iterator[Check]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor, isfinite, isqrt, sqrt
+from typing import Any
 
 from . import ring
 from .primitives import keystream, sha256
