@@ -57,6 +57,7 @@ class Member:
         require(message.roster == rosters.digest(self.roster), "open.roster", "another roster")
         context = derive(self.roster, message.task, message.round, message.attempt, message.base_model)
         require(message.parameters == context.parameters, "open.parameters", "other parameters")
+        require(message.round >= 1, "open.round", "round 0")
         require(message.round <= self.roster.last_round, "open.round", f"round {message.round}")
         require(message.attempt < context.task.max_attempts, "open.attempt", f"attempt {message.attempt}")
         slot = next((e.slot for e in self.roster.members if e.key == self.identity.public), None)

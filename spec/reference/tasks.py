@@ -293,6 +293,9 @@ def _check_noise(task: Task, noise: Noise) -> None:
         require(encoding.rounding != CONDITIONAL, "task.noise.unit", "conditional rounding with the unit example")
         pairs = {(L2, L2), (L2, LINF), (L1, LINF), (LINF, LINF)}
         require((clip.kind, encoding.clip.kind) in pairs, "task.noise.unit", "clips that may lengthen differences")
+        require(all(tensor.dtype == F64 for tensor in task.tensors), "noise.sensitivity.dtype", "elements other than f64")
+    else:
+        require(float_of(clip.bound) >= 1.0, "noise.sensitivity.whole", "an example clip below 1 of integers")
 
 
 def demand(task: Task, roster_slots: int) -> Demand:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from .. import rosters, tasks
+from .. import rosters, tasks, texts
 from ..octets import varint
 from ..rounds import Federation, integer_task
 from ..tasks import Clip, Decimal, FloatEncoding, IntegerEncoding, Noise, Task, Tensor, bits_of
@@ -43,7 +43,23 @@ def read_roster(i: Fields) -> Fields:
     return {"bytes": rosters.encode(roster).hex(), "digest": rosters.digest(roster).hex()}
 
 
-TYPES = {"Task": Type("task", read_task), "Roster": Type("roster", read_roster)}
+def task_text(i: Fields) -> Fields:
+    task = texts.read_task(i["text"])
+    return {"task": tasks.encode(task).hex(), "digest": tasks.digest(task).hex()}
+
+
+def roster_text(i: Fields) -> Fields:
+    roster, signature = texts.read_roster(i["text"])
+    rosters.accept(roster, signature, unhex(i["acceptedAuthority"]))
+    return {"digest": rosters.digest(roster).hex()}
+
+
+TYPES = {
+    "Task": Type("task", read_task),
+    "Roster": Type("roster", read_roster),
+    "TaskText": Type("task", task_text),
+    "RosterText": Type("roster", roster_text),
+}
 
 
 def case(what: str, task: Task | bytes, refused_by: str | None = None) -> Case:
@@ -58,6 +74,7 @@ def float_task(**more: Any) -> Task:
     return replace(base, **more)
 
 
+DOUBLES = (Tensor(b"a", (3, 4), tasks.F64), Tensor(b"b", (), tasks.F64))
 NOISE = Noise(tasks.SKELLAM, Decimal(2500005, 1), tasks.DROPOUT_EXACT, tasks.MEMBER, tasks.ZERO_OUT, None, Decimal(1, 6))
 
 
@@ -78,7 +95,7 @@ def facts() -> Iterator[Fact]:
             case("conditional rounding", float_task(rounding=tasks.CONDITIONAL, precision_bits=52)),
             case("a degree, all electors, a floor, a cohort", replace(integers, graph=(3, 66), electorate=2, floor=7, cohort=100, max_attempts=16)),
             case("noise of members", replace(integers, noise=NOISE)),
-            case("noise of examples", float_task(noise=replace(NOISE, unit=tasks.EXAMPLE, example_clip=Clip(tasks.L2, bits_of(0.01))))),
+            case("noise of examples", float_task(tensors=DOUBLES, noise=replace(NOISE, unit=tasks.EXAMPLE, example_clip=Clip(tasks.L2, bits_of(0.01))))),
             case("a name of 64 characters", replace(integers, name=b"a" * 64)),
             case("a tensor name of 512 bytes", replace(integers, tensors=(Tensor("é".encode() * 256, (2,), 7),))),
             case("32 dimensions", replace(integers, tensors=(Tensor(b"t", (1,) * 32, 7),))),
@@ -90,6 +107,7 @@ def facts() -> Iterator[Fact]:
     yield from _content(integers)
     yield from _noise(integers)
     yield from _rosters()
+    yield from _texts()
 
 
 def _bytes(integers: Task) -> Iterator[Fact]:
@@ -177,7 +195,7 @@ def _noise(integers: Task) -> Iterator[Fact]:
     for clip, name in ((l2, "L2"), (linf, "L-infinity"), (l1, "L1")):
         for shown, of in ((l2, "L2"), (linf, "L-infinity"), (l1, "L1")):
             good = (name, of) in (("L2", "L2"), ("L-infinity", "L2"), ("L-infinity", "L1"), ("L-infinity", "L-infinity"))
-            task = float_task(clip=clip, noise=replace(example, example_clip=shown))
+            task = float_task(tensors=DOUBLES, clip=clip, noise=replace(example, example_clip=shown))
             pairs.append(case(f"examples clipped by {of}, the vector by {name}", task, None if good else "task.noise.unit"))
     yield Fact(
         "roster-task",
@@ -199,8 +217,10 @@ def _noise(integers: Task) -> Iterator[Fact]:
             case("unit 0", noise(unit=0), "task.canonical"),
             case("an example clip with the unit member", noise(example_clip=l2), "task.noise.unit"),
             case("the unit example without an example clip", noise(unit=tasks.EXAMPLE), "task.noise.unit"),
-            case("conditional rounding with the unit example", float_task(rounding=2, noise=replace(example, example_clip=l2)), "task.noise.unit"),
-            case("an integer task takes any example clip", replace(integers, noise=replace(example, example_clip=l1))),
+            case("conditional rounding with the unit example", float_task(tensors=DOUBLES, rounding=2, noise=replace(example, example_clip=l2)), "task.noise.unit"),
+            case("an integer task takes an example clip of any norm", replace(integers, noise=replace(example, example_clip=Clip(tasks.L1, bits_of(1.0))))),
+            case("an integer task with an example clip below 1", replace(integers, noise=replace(example, example_clip=l1)), "noise.sensitivity.whole"),
+            case("examples in binary32", float_task(noise=replace(example, example_clip=l2)), "noise.sensitivity.dtype"),
             *pairs,
         ],
     )
@@ -251,3 +271,141 @@ def _rosters() -> Iterator[Fact]:
             made(federation, "roster.tasks", "a task twice", tasks=rosters.TaskDigests(fill(1) + fill(1))),
         ],
     )
+
+
+TASK_TEXT = """version = 1
+name = "digits"
+corrupt = 1
+dropout = 0.1
+floor = 5
+graph = "auto"
+electorate = "auto"
+max_attempts = 3
+
+[encoding]
+kind = "float"
+clip = { l2 = 1.0 }
+precision_bits = 16
+rotation = true
+range = "auto"
+rounding = "stochastic"
+max_weight = 1
+
+[noise]
+law = "skellam"
+parameter = 250000.5
+sharing = "dropout-exact"
+unit = "member"
+adjacency = "zero-out"
+delta = 0.000001
+
+[[tensors]]
+name = "weight"
+shape = [10, 64]
+dtype = "f32"
+"""
+BARE_TEXT = """version = 1
+name = "digits"
+corrupt = 1
+dropout = 0
+[encoding]
+kind = "integer"
+min = -5
+max = 5
+[[tensors]]
+name = "b"
+shape = []
+dtype = "i8"
+[[tensors]]
+name = "a"
+shape = [2, 3]
+dtype = "i64"
+"""
+
+
+def _texts() -> Iterator[Fact]:
+    def task(what: str, find: str = "", put: str = "", refused_by: str | None = None, text: str = TASK_TEXT) -> Case:
+        assert find in text
+        return Case(what, {"text": text.replace(find, put, 1) if find else text}, refused_by)
+
+    unknown = "task.text"
+    yield Fact(
+        "roster-task",
+        "a-task-file-means-one-task",
+        "TaskText",
+        "Defaults, amounts and decimals of task.toml; unknown keys are refused.",
+        "roster-task.md 4.3 [task.text] [task.decimals], parameters.md 2 [params.counts]",
+        [
+            task("everything written out"),
+            task("the defaults", text=BARE_TEXT),
+            task("comments and space carry no meaning", "version = 1", "# a\n\n  version   =  1   # b"),
+            task("a drop-out of 0.1 as a string", "dropout = 0.1", 'dropout = "0.1"'),
+            task("0.1 with a zero behind it", "dropout = 0.1", 'dropout = "0.10"'),
+            task("0.1 with many digits is the same float", "dropout = 0.1", "dropout = 0.10000000000000000555"),
+            task("a drop-out of one", "dropout = 0.1", "dropout = 1"),
+            task("a drop-out rate of one", "dropout = 0.1", "dropout = 1.0"),
+            task("a delta in a string", "delta = 0.000001", 'delta = "0.000001"'),
+            task("an integer as parameter", "parameter = 250000.5", "parameter = 250000"),
+            task("a degree", 'graph = "auto"', "graph = 66"),
+            task("auto without rotation is full", "rotation = true", "rotation = false"),
+            task("six deviations are what auto stands for", 'range = "auto"', "range = { deviations = 6 }"),
+            task("the sharing of a gaussian is shared", 'law = "skellam"\nparameter = 250000.5\nsharing = "dropout-exact"', 'law = "gaussian"\nparameter = 5'),
+            task("an unknown key", "floor = 5", "floors = 5", unknown),
+            task("an unknown key of the encoding", "precision_bits", "bits = 3\nprecision_bits", unknown),
+            task("an unknown key of a tensor", 'dtype = "f32"', 'dtype = "f32"\nsize = 3', unknown),
+            task("a key twice", "floor = 5", "floor = 5\nfloor = 6", unknown),
+            task("a key of the other kind", "min = -5", "min = -5\nprecision_bits = 3", unknown, BARE_TEXT),
+            task("no name", 'name = "digits"\n', "", unknown),
+            task("version 2", "version = 1", "version = 2", unknown),
+            task("two norms", "{ l2 = 1.0 }", "{ l2 = 1.0, l1 = 1.0 }", unknown),
+            task("an unknown element type", '"f32"', '"f128"', unknown),
+            task("a rate above one", "dropout = 0.1", "dropout = 1.5", "params.counts"),
+            task("a rate with an exponent, as a string", "dropout = 0.1", 'dropout = "1e-1"', "params.counts"),
+            task("a rate with a sign", "dropout = 0.1", 'dropout = "-0.1"', "params.counts"),
+            task("a delta with an exponent, as a string", "delta = 0.000001", 'delta = "1e-6"', "task.decimals"),
+        ],
+    )
+    federation = Federation(3)
+    text = roster_file(federation)
+
+    def roster(what: str, find: str = "", put: str = "", refused_by: str | None = None) -> Case:
+        assert find in text
+        changed = text.replace(find, put, 1) if find else text
+        return Case(what, {"text": changed, "acceptedAuthority": federation.authority.public.hex()}, refused_by)
+
+    key = federation.members[1].public.hex()
+    yield Fact(
+        "roster-task",
+        "a-roster-file-means-one-roster",
+        "RosterText",
+        "roster.toml as signed; comments and layout are not signed, everything else is.",
+        "roster-task.md 3.4 [roster.text]",
+        [
+            roster("as it was signed"),
+            roster("comments and space carry no meaning", "last_round", "# a\n\n last_round"),
+            roster("keys in upper case", key, key.upper()),
+            roster("an unknown key", "last_round", "first_round = 1\nlast_round", "roster.text"),
+            roster("an unknown key of a member", 'name = "member-1"', 'name = "member-1"\nrole = "a"', "roster.text"),
+            roster("a key twice", "last_round", "version = 1\nlast_round", "roster.text"),
+            roster("version 2", "version = 1", "version = 2", "roster.text"),
+            roster("a key with a digit too few", key, key[:-1], "roster.text"),
+            roster("another last round", "last_round = 1000", "last_round = 1001", "roster.signature"),
+            roster("another name", '"member-1"', '"member-9"', "roster.signature"),
+        ],
+    )
+
+
+def roster_file(federation: Federation) -> str:
+    r = federation.roster
+    lines = [
+        "version = 1",
+        f'federation = "{r.federation.decode()}"',
+        f'authority = "{r.authority.hex()}"',
+        f'coordinator = "{r.coordinator.hex()}"',
+        f"last_round = {r.last_round}",
+        f'randomness = "{r.randomness.hex()}"',
+        f'signature = "{federation.signature.hex()}"',
+    ]
+    for entry in r.members:
+        lines += ["", "[[members]]", f"slot = {entry.slot}", f'name = "{entry.name.decode()}"', f'key = "{entry.key.hex()}"']
+    return "\n".join(lines) + "\n"
