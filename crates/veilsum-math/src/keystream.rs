@@ -10,8 +10,7 @@ use std::slice;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::backend::{BATCH_BYTES, Backend, Batch, Schedule};
-use crate::deferred::{Deferred, Sign};
+use crate::backend::{BATCH_BYTES, BATCH_LIMBS, Backend, Batch, Schedule};
 
 /// Key of one keystream.
 ///
@@ -81,18 +80,27 @@ impl Keystream {
         self.fill_from_batch(first + 1, rest);
     }
 
-    /// Adds or subtracts the keystream from `byte_offset` on, read as little-endian limbs.
+    /// Adds the keystream from its start to limbs that wrap, each by itself.
+    ///
+    /// Not a mask: what a limb carries is lost, so nothing can take the keystream off again but the
+    /// same kind of subtraction. It is the limit that masking is measured against: the cipher and
+    /// the least that an addition can be.
     ///
     /// # Panics
     ///
-    /// The offset is not that of a batch.
-    pub(crate) fn accumulate(&self, byte_offset: u64, run: &mut Deferred<'_>, sign: Sign) {
+    /// There are not a multiple of 16 limbs.
+    pub fn add_wrapping(&self, limbs: &mut [u64]) {
+        let found = limbs.len();
+        let (batches, left) = limbs.as_chunks_mut();
         assert!(
-            byte_offset.is_multiple_of(BATCH_BYTES as u64),
-            "limbs start with a batch"
+            left.is_empty(),
+            "found {found} limbs, wanted a multiple of {BATCH_LIMBS}"
         );
-        self.schedule
-            .accumulate(byte_offset / BATCH_BYTES as u64, run, sign);
+        self.schedule.add_wrapping(0, batches);
+    }
+
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.schedule
     }
 
     fn fill_from_batch(&self, first: u64, out: &mut [u8]) {

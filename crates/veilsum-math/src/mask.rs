@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 pub use crate::deferred::Sign;
 
-use crate::backend::Backend;
+use crate::backend::{BATCH_BYTES, Backend, accumulate};
 use crate::deferred::Deferred;
 use crate::keystream::{Keystream, KeystreamKey};
 use crate::ring::{BLOCK_BYTES, BLOCK_LIMBS, Blocks};
@@ -86,16 +86,21 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
         "found a block of {} limbs, wanted at most {BLOCK_LIMBS}",
         block.len()
     );
+    let schedules = masks
+        .iter()
+        .map(|mask| (mask.keystream.schedule(), mask.sign));
     let mut counts = Zeroizing::new([0; CHUNK_LIMBS]);
     let mut byte_offset = index as u64 * BLOCK_BYTES as u64;
     let mut carry = 0;
     for limbs in block.chunks_mut(CHUNK_LIMBS) {
         let bytes = size_of_val(limbs) as u64;
         let mut chunk = Deferred::new(limbs, &mut *counts);
-        for mask in masks {
-            mask.keystream
-                .accumulate(byte_offset, &mut chunk, mask.sign);
-        }
+        // A chunk starts with a batch: its bytes and those of a block are multiples of a batch's.
+        accumulate(
+            schedules.clone(),
+            byte_offset / BATCH_BYTES as u64,
+            &mut chunk,
+        );
         carry = chunk.settle(carry);
         byte_offset += bytes;
     }

@@ -1,8 +1,8 @@
 //! The kernel for x86-64 with AES-NI: eight counter blocks interleaved, so that the latency of a
 //! round hides behind the other seven, and added to the limbs straight from the registers.
 //!
-//! The only unsafe code of the workspace: calls into functions compiled for instructions that the
-//! processor was found to have. Registers are loaded and stored by value, which needs none.
+//! Unsafe here, as in the kernels beside it and nowhere else in the workspace: calls into functions
+//! compiled for instructions that the processor was found to have. Registers are loaded and stored by value, which needs none.
 
 use core::arch::asm;
 use core::arch::x86_64::*;
@@ -11,6 +11,7 @@ use std::slice;
 use zerocopy::transmute;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::registers::KeyRegisters;
 use super::round_keys::{ROUND_KEYS, RoundKeys};
 use super::{BATCH_BLOCKS, BATCH_BYTES, BATCH_LIMBS, Batch};
 use crate::deferred::{self, Deferred, Sign};
@@ -30,27 +31,29 @@ impl AesNi {
 /// Round keys in the form of the instructions.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Schedule {
-    round_keys: Box<[__m128i; ROUND_KEYS]>,
+    round_keys: KeyRegisters,
     #[zeroize(skip)]
     _proof: AesNi,
 }
 
 impl Schedule {
     pub(super) fn new(round_keys: &RoundKeys, proof: AesNi) -> Self {
-        let mut schedule = Self {
-            round_keys: Box::new(transmute!([[0u8; 16]; ROUND_KEYS])),
+        Self {
+            round_keys: KeyRegisters::new(round_keys),
             _proof: proof,
-        };
-        for (register, bytes) in schedule.round_keys.iter_mut().zip(round_keys.bytes()) {
-            *register = transmute!(*bytes);
         }
-        schedule
     }
 
     pub(super) fn fill(&self, first: u64, out: &mut [Batch]) {
         // SAFETY: `_proof` exists only where the processor has the features that `fill` is compiled
         // for.
-        unsafe { fill(&self.round_keys, first, out) }
+        unsafe { fill(self.round_keys.get(), first, out) }
+    }
+
+    pub(super) fn add_wrapping(&self, first: u64, limbs: &mut [[u64; BATCH_LIMBS]]) {
+        // SAFETY: `_proof` exists only where the processor has the features that `add_wrapping` is
+        // compiled for.
+        unsafe { add_wrapping(self.round_keys.get(), first, limbs) }
     }
 
     /// AES of any blocks: keystream has only counters, published vectors have others.
@@ -58,7 +61,7 @@ impl Schedule {
     pub(super) fn encrypt(&self, blocks: &[[u8; 16]; BATCH_BLOCKS]) -> [[u8; 16]; BATCH_BLOCKS] {
         // SAFETY: `_proof` exists only where the processor has the features that `encrypt` is
         // compiled for.
-        transmute!(unsafe { encrypt(&self.round_keys, transmute!(*blocks)) })
+        transmute!(unsafe { encrypt(self.round_keys.get(), transmute!(*blocks)) })
     }
 
     pub(super) fn accumulate(&self, first: u64, run: &mut Deferred<'_>, sign: Sign) {
@@ -69,8 +72,8 @@ impl Schedule {
         // compiled for.
         unsafe {
             match sign {
-                Sign::Add => accumulate::<true>(&self.round_keys, first, limbs, counts),
-                Sign::Subtract => accumulate::<false>(&self.round_keys, first, limbs, counts),
+                Sign::Add => accumulate::<true>(self.round_keys.get(), first, limbs, counts),
+                Sign::Subtract => accumulate::<false>(self.round_keys.get(), first, limbs, counts),
             }
         }
         if !limbs_left.is_empty() {
@@ -87,6 +90,16 @@ fn fill(round_keys: &[__m128i; ROUND_KEYS], first: u64, out: &mut [Batch]) {
         let (blocks, _) = out.as_chunks_mut::<16>();
         for (bytes, block) in blocks.iter_mut().zip(encrypt(round_keys, counters(batch))) {
             *bytes = transmute!(block);
+        }
+    }
+}
+
+#[target_feature(enable = "aes,sse4.2")]
+fn add_wrapping(round_keys: &[__m128i; ROUND_KEYS], first: u64, limbs: &mut [[u64; BATCH_LIMBS]]) {
+    for (batch, limbs) in (first..).zip(limbs) {
+        let (pairs, _) = limbs.as_chunks_mut::<2>();
+        for (pair, mask) in pairs.iter_mut().zip(encrypt(round_keys, counters(batch))) {
+            *pair = transmute!(_mm_add_epi64(transmute!(*pair), mask));
         }
     }
 }

@@ -47,6 +47,16 @@ impl Schedule {
         }
     }
 
+    pub(super) fn add_wrapping(&self, first: u64, limbs: &mut [[u64; BATCH_LIMBS]]) {
+        for (batch, limbs) in (first..).step_by(BATCHES).zip(limbs.chunks_mut(BATCHES)) {
+            let keystream = self.encrypt(&counters(batch));
+            let (words, _) = keystream.as_flattened().as_flattened().as_chunks();
+            for (limb, word) in limbs.as_flattened_mut().iter_mut().zip(words) {
+                *limb = limb.wrapping_add(u64::from_le_bytes(*word));
+            }
+        }
+    }
+
     pub(super) fn encrypt(&self, blocks: &[[[u8; 16]; 4]; LANES]) -> [[[u8; 16]; 4]; LANES] {
         let mut state = State::load(blocks);
         let [first, middle @ .., last] = &*self.0;

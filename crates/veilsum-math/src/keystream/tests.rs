@@ -56,6 +56,12 @@ fn the_last_bytes_of_the_offset_range_can_be_read_and_passed() {
 }
 
 #[test]
+#[should_panic(expected = "found 17 limbs, wanted a multiple of 16")]
+fn a_part_of_a_batch_is_not_added() {
+    Keystream::new(KeystreamKey::new([1; 32])).add_wrapping(&mut [0; 17]);
+}
+
+#[test]
 fn debug_shows_nothing_of_a_key() {
     assert_eq!(
         format!("{:?}", KeystreamKey::new([0x42; 32])),

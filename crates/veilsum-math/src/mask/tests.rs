@@ -113,17 +113,50 @@ fn debug_shows_the_sign_only() {
     );
 }
 
-/// Equal masks, so that a limb with a large word carries nearly every time: more than a byte
-/// counts.
+/// Equal masks, so that a limb with a large word carries or borrows nearly every time: more than a
+/// byte counts.
 #[test]
 fn hundreds_of_carries_per_limb_are_paid() {
-    let many: Vec<Mask> = (0..600).map(|_| Mask::new(key(1), Sign::Add)).collect();
-    let mut block = [u64::MAX; 40];
-    apply_masks_to_block(0, &mut block, &many);
+    let mask = keystream_integer(1, 0, 140);
+    let modulus = BigUint::from(1u8) << (64 * 140);
+    for backend in Backend::available() {
+        for sign in [Sign::Add, Sign::Subtract] {
+            let many: Vec<Mask> = (0..600)
+                .map(|_| Mask::with_backend(key(1), sign, backend))
+                .collect();
+            let (mut block, want) = match sign {
+                Sign::Add => (
+                    [u64::MAX; 140],
+                    (&modulus - 1u8 + &mask * 600u16) % &modulus,
+                ),
+                Sign::Subtract => ([0; 140], (&modulus * 600u16 - &mask * 600u16) % &modulus),
+            };
+            apply_masks_to_block(0, &mut block, &many);
+            assert_eq!(integer(&block), want, "{} {sign:?}", backend.name());
+        }
+    }
+}
 
-    let modulus = BigUint::from(1u8) << (64 * block.len());
-    let mask = keystream_integer(1, 0, block.len());
-    assert_eq!(integer(&block), (&modulus - 1u8 + mask * 600u16) % &modulus);
+#[test]
+fn masks_of_several_kernels_go_into_one_block() {
+    let (mut mixed, mut alike) = (random(4096, 6).into_limbs(), random(4096, 6).into_limbs());
+    let of = |backends: &[Backend]| -> Vec<Mask> {
+        let backends = backends.iter().cycle();
+        (0..9)
+            .zip(backends)
+            .map(|(i, backend)| {
+                let sign = if i % 2 == 0 {
+                    Sign::Add
+                } else {
+                    Sign::Subtract
+                };
+                Mask::with_backend(key(i), sign, *backend)
+            })
+            .collect()
+    };
+    apply_masks_to_block(3, &mut mixed, &of(&Backend::available()));
+    apply_masks_to_block(3, &mut alike, &of(&[Backend::Portable]));
+    assert_eq!(mixed, alike);
 }
 
 proptest! {
