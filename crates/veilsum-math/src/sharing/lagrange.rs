@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use curve25519_dalek::Scalar;
 
+use super::field::{Addend, LANES, Lazy, lanes, sum_of_products};
 use super::{Point, Secret, ShareValue, SharingError, check_distinct};
 
 /// Lagrange coefficients at zero of one ordered set of points.
@@ -28,11 +29,13 @@ impl Lagrange {
         }
         check_distinct(points)?;
 
-        let points: Vec<Scalar> = points.iter().map(|point| point.scalar()).collect();
-        // Not zero: the points are distinct and below 2^33, far below the group order.
-        let mut inverses: Vec<Scalar> = points.iter().map(|x| denominator(*x, &points)).collect();
+        // Not zero: the points are distinct and at most 2^32, far below the group order.
+        let mut inverses = denominators(points);
         Scalar::invert_batch_alloc(&mut inverses);
-        let all: Scalar = points.iter().product();
+        let all = points.iter().fold(Lazy::ONE, |all, point| {
+            all.multiply_add(point.number(), &Addend::ZERO)
+        });
+        let all = all.reduce();
         let coefficients = inverses.iter().map(|inverse| all * inverse).collect();
         Ok(Self { coefficients })
     }
@@ -54,11 +57,9 @@ impl Lagrange {
                 wanted: self.coefficients.len(),
             });
         }
-        let mut secret = Box::new(Scalar::ZERO);
-        for (coefficient, share) in self.coefficients.iter().zip(shares) {
-            *secret += coefficient * share.scalar();
-        }
-        Ok(Secret::from_scalar(secret))
+        let shares = shares.iter().map(|share| share.scalar());
+        let pairs: Vec<_> = self.coefficients.iter().zip(shares).collect();
+        Ok(Secret::from_scalar(Box::new(sum_of_products(&pairs))))
     }
 }
 
@@ -141,13 +142,40 @@ impl Default for LagrangeCache {
     }
 }
 
-/// `x` times the product of `other - x` over the other points; `x` cancels its own factor in the
-/// numerator.
-fn denominator(x: Scalar, points: &[Scalar]) -> Scalar {
-    points
-        .iter()
-        .filter(|&&other| other != x)
-        .fold(x, |product, other| product * (other - x))
+/// Of every point `x`, `x` times the product of `other - x` over the other points; `x` cancels its
+/// own factor in the numerator.
+fn denominators(points: &[Point]) -> Vec<Scalar> {
+    let sizes = points
+        .chunks(LANES)
+        .flat_map(|xs| sizes(lanes(xs), points).into_iter().take(xs.len()));
+    sizes
+        .zip(points)
+        .map(|(size, x)| {
+            // Every smaller point turns the sign.
+            let smaller = points.iter().filter(|&other| other < x).count();
+            let size = size.reduce();
+            if smaller.is_multiple_of(2) {
+                size
+            } else {
+                -size
+            }
+        })
+        .collect()
+}
+
+/// The denominators of some points but for their signs: products of distances.
+fn sizes(xs: [u64; LANES], points: &[Point]) -> [Lazy; LANES] {
+    let mut sizes = [Lazy::ONE; LANES];
+    for point in points {
+        for (size, x) in sizes.iter_mut().zip(xs) {
+            let factor = match point.number().abs_diff(x) {
+                0 => x,
+                distance => distance,
+            };
+            *size = size.multiply_add(factor, &Addend::ZERO);
+        }
+    }
+    sizes
 }
 
 const DEFAULT_CAPACITY: usize = 64;

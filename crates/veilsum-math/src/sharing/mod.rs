@@ -21,6 +21,7 @@
 //! # Ok::<(), veilsum_math::SharingError>(())
 //! ```
 
+mod field;
 mod lagrange;
 mod split;
 mod value;
@@ -28,8 +29,6 @@ mod value;
 pub use lagrange::{Lagrange, LagrangeCache};
 pub use split::split;
 pub use value::{NonCanonical, Secret, ShareValue};
-
-use curve25519_dalek::Scalar;
 
 /// Where the polynomial of a sharing is evaluated for one slot; never zero, where the secret is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,8 +40,9 @@ impl Point {
         Self(u64::from(slot) + 1)
     }
 
-    fn scalar(self) -> Scalar {
-        Scalar::from(self.0)
+    /// At most 2^32.
+    fn number(self) -> u64 {
+        self.0
     }
 }
 

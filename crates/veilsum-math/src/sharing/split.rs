@@ -1,9 +1,9 @@
 //! From a secret to its shares.
 
-use curve25519_dalek::Scalar;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::field::{Addend, LANES, Lazy, lanes};
 use super::{Point, Secret, ShareValue, SharingError, check_distinct};
 
 /// Shares `secret` so that any `threshold` of the shares rebuild it; share `i` belongs to
@@ -37,19 +37,25 @@ pub fn split(
 
     // Reserved at once, so that no reallocation leaves a copy behind.
     let mut coefficients = Zeroizing::new(Vec::with_capacity(threshold));
-    coefficients.push(*secret.scalar());
-    coefficients.extend((1..threshold).map(|_| *Secret::random(rng).scalar()));
-    Ok(points
-        .iter()
-        .map(|point| evaluate(&coefficients, point.scalar()))
-        .collect())
+    coefficients.push(Addend::new(secret.scalar()));
+    coefficients.extend((1..threshold).map(|_| Addend::new(Secret::random(rng).scalar())));
+    let mut shares = Vec::with_capacity(points.len());
+    for points in points.chunks(LANES) {
+        let values = evaluate(&coefficients, lanes(points));
+        for (value, _) in values.iter().zip(points) {
+            shares.push(ShareValue::from_scalar(Box::new(value.reduce())));
+        }
+    }
+    Ok(shares)
 }
 
 /// Horner's rule, lowest coefficient first.
-fn evaluate(coefficients: &[Scalar], x: Scalar) -> ShareValue {
-    let mut value = Box::new(Scalar::ZERO);
+fn evaluate(coefficients: &[Addend], xs: [u64; LANES]) -> Zeroizing<[Lazy; LANES]> {
+    let mut values = Zeroizing::new([Lazy::ZERO; LANES]);
     for coefficient in coefficients.iter().rev() {
-        *value = *value * x + coefficient;
+        for (value, x) in values.iter_mut().zip(xs) {
+            *value = value.multiply_add(x, coefficient);
+        }
     }
-    ShareValue::from_scalar(value)
+    values
 }

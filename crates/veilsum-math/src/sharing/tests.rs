@@ -54,7 +54,7 @@ fn one_share_less_than_the_threshold_fits_every_secret() {
 
     let mut vanishing = vec![other - coefficients[0]];
     for point in &points[..3] {
-        let slope = -point.scalar().invert();
+        let slope = -scalar(*point).invert();
         let mut product = vanishing.clone();
         product.push(Scalar::ZERO);
         for (i, coefficient) in vanishing.iter().enumerate() {
@@ -303,6 +303,52 @@ proptest! {
         chosen.truncate(threshold);
         prop_assert!(bool::from(rebuild(&chosen, &points, &shares).ct_eq(&secret)));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Horner's rule and Lagrange's formula in the field's own arithmetic, at any points.
+    #[test]
+    fn shares_and_coefficients_are_those_of_plain_field_arithmetic(
+        slots in prop::collection::btree_set(prop_oneof![0u32..50, u32::MAX - 20..=u32::MAX, any::<u32>()], 1..40),
+        coefficients in prop::collection::vec(field_element(), 1..40),
+        shuffle: u64,
+    ) {
+        let mut points: Vec<Point> = slots.into_iter().map(Point::of_slot).collect();
+        points.shuffle(&mut ChaCha12Rng::seed_from_u64(shuffle));
+        let coefficients = &coefficients[..coefficients.len().min(points.len())];
+
+        let shares = split_with_coefficients(coefficients, &points);
+        for (share, point) in shares.iter().zip(&points) {
+            let horner = |value, coefficient| value * scalar(*point) + coefficient;
+            prop_assert_eq!(*share.scalar(), coefficients.iter().rev().fold(Scalar::ZERO, horner));
+        }
+
+        let lagrange = Lagrange::at_zero(&points).unwrap();
+        let shares: Vec<&ShareValue> = shares.iter().collect();
+        let mut sum = Scalar::ZERO;
+        for (point, share) in points.iter().zip(&shares) {
+            let others = points.iter().filter(|other| *other != point);
+            let factors = others.map(|other| scalar(*other) * (scalar(*other) - scalar(*point)).invert());
+            sum += factors.product::<Scalar>() * share.scalar();
+        }
+        prop_assert_eq!(*lagrange.combine(&shares).unwrap().scalar(), sum);
+        prop_assert_eq!(sum, coefficients[0]);
+    }
+}
+
+/// Any, and often one next to a border of the canonical ones.
+fn field_element() -> impl Strategy<Value = Scalar> {
+    prop_oneof![
+        any::<[u8; 32]>().prop_map(Scalar::from_bytes_mod_order),
+        any::<u8>().prop_map(Scalar::from),
+        any::<u8>().prop_map(|below| -Scalar::from(below)),
+    ]
+}
+
+fn scalar(point: Point) -> Scalar {
+    Scalar::from(point.number())
 }
 
 /// An rng whose draws are written down.
