@@ -1,5 +1,6 @@
 //! Bounds what one member can add to the sum.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use rayon::prelude::*;
@@ -35,21 +36,31 @@ pub struct Clipping {
     pub clipped_norm: Option<f64>,
     /// Coordinates that an L-infinity clip cut.
     pub clipped_coordinates: u64,
+    /// Values that could not be summed as they were, in a plan with noise: NaN and infinities, which became 0, and integers outside the task's range, which
+    /// became its nearer end.
+    pub replaced: u64,
 }
 
 impl Update {
-    /// Flattens the update and clips it; integers are only checked, never changed.
+    /// Flattens the update and clips it. Integers are only checked, never changed; with noise they are held to the range.
     ///
     /// # Errors
     ///
-    /// The plan is for another manifest, or an integer lies outside the task's range.
+    /// The plan is for another manifest; and, in a plan without noise, an integer lies outside the task's range, or a float is not finite (of an
+    /// update that was made for a plan with noise).
     pub fn clip(self, plan: &Plan) -> Result<Clipped, EncodeError> {
         if self.manifest() != plan.manifest() {
             return Err(EncodeError::OtherManifest);
         }
-        let (values, clipping) = match *plan.encoding() {
-            Encoding::Float(encoding) => clip_floats(&self, plan, encoding.clip),
-            Encoding::Integer { min, max } => {
+        let (values, clipping) = match (*plan.encoding(), plan.has_noise()) {
+            (Encoding::Float(encoding), noise) => {
+                if !noise {
+                    self.require_finite()?;
+                }
+                clip_floats(&self, plan, encoding.clip)
+            }
+            (Encoding::Integer { min, max }, true) => hold_integers(&self, min, max),
+            (Encoding::Integer { min, max }, false) => {
                 (check_integers(&self, min, max)?, Clipping::default())
             }
         };
@@ -96,13 +107,32 @@ fn clip_floats(update: &Update, plan: &Plan, clip: Clip) -> (Values, Clipping) {
     for data in update.data() {
         data.append_floats(&mut values);
     }
+    let replaced = replace_not_finite(&mut values);
     let clipping = match clip {
         Clip::L1(bound) => clip_norm(&mut values, bound, sum_of_magnitudes),
         Clip::L2(bound) => clip_norm(&mut values, bound, euclidean_norm),
         Clip::LInf(bound) => clip_coordinates(&mut values, bound),
     };
     values.resize(padded, 0.0);
+    let clipping = Clipping {
+        replaced,
+        ..clipping
+    };
     (Values::Floats(values), clipping)
+}
+
+/// Sets to 0 what is no number to sum; returns how many were.
+// spec: [encode.noise.values]
+fn replace_not_finite(values: &mut [f64]) -> u64 {
+    let replaced = values.par_chunks_mut(PAGE).map(|page| {
+        let mut replaced = 0;
+        for value in page.iter_mut().filter(|value| !value.is_finite()) {
+            *value = 0.0;
+            replaced += 1;
+        }
+        replaced
+    });
+    replaced.sum()
 }
 
 /// Scales the values down to a norm.
@@ -121,7 +151,7 @@ fn clip_norm(values: &mut [f64], bound: f64, norm_of: fn(&[f64]) -> f64) -> Clip
     scale(values, bound / norm);
     Clipping {
         clipped_norm: Some(norm / shrink),
-        clipped_coordinates: 0,
+        ..Clipping::default()
     }
 }
 
@@ -136,8 +166,8 @@ fn clip_coordinates(values: &mut [f64], bound: f64) -> Clipping {
         cut
     });
     Clipping {
-        clipped_norm: None,
         clipped_coordinates: cut.sum(),
+        ..Clipping::default()
     }
 }
 
@@ -205,6 +235,23 @@ fn check_integers(update: &Update, min: i64, max: i64) -> Result<Values, EncodeE
         .transpose()?;
     }
     Ok(Values::Integers(std::mem::take(&mut *flat)))
+}
+
+/// Integers held to the range.
+// spec: [encode.noise.values]
+fn hold_integers(update: &Update, min: i64, max: i64) -> (Values, Clipping) {
+    // Taken out of the wiping wrapper only once it is full.
+    let mut flat = Zeroizing::new(Vec::with_capacity(update.manifest().coordinates() as usize));
+    let mut clipping = Clipping::default();
+    for data in update.data() {
+        data.try_each_integer(|(_, value)| {
+            let held = value.clamp(min.into(), max.into());
+            clipping.replaced += u64::from(held != value);
+            flat.push(held as i64);
+            Ok::<_, Infallible>(())
+        });
+    }
+    (Values::Integers(std::mem::take(&mut *flat)), clipping)
 }
 
 /// 2^500: above it squares of a long vector may overflow.

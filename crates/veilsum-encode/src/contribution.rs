@@ -89,7 +89,8 @@ impl Drop for Contribution {
 /// Tells something about the update, so it stays with the member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
-    /// Coordinates, after rotation, that lay outside the quantisation range and were cut.
+    /// Coordinates, after rotation, that lay outside the quantisation range and were cut; in a task with noise also values that could not be summed
+    /// ([`Clipping::replaced`]).
     pub saturated: u64,
     /// The norm before clipping, if it was above the bound of an L1 or L2 clip.
     pub clipped_norm: Option<f64>,
@@ -129,8 +130,7 @@ pub fn contribute(
 ///
 /// # Errors
 ///
-/// The plan is for another manifest or other noise, an integer lies outside the task's range, the weight is above 1, or
-/// the member's noise was made under another noise plan.
+/// The plan is for another manifest or other noise, the weight is above 1, or the member's noise was made under another noise plan.
 pub fn contribute_with_noise(
     update: Update,
     plan: &Plan,
@@ -151,6 +151,7 @@ fn finish(quantized: Quantized, plan: &Plan) -> Result<(Contribution, Report), E
     let Clipping {
         clipped_norm,
         clipped_coordinates,
+        replaced: _, // counted as saturated
     } = quantized.clipping();
     let report = Report {
         saturated: quantized.saturated(),

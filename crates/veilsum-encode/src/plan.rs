@@ -123,6 +123,12 @@ impl Plan {
         self.enrolled
     }
 
+    /// Whether contributions carry noise.
+    #[must_use]
+    pub fn has_noise(&self) -> bool {
+        self.noise != NoiseBound::NONE
+    }
+
     /// The noise per member and coordinate the lanes have room for.
     #[must_use]
     pub const fn noise_bound(&self) -> NoiseBound {

@@ -74,7 +74,7 @@ impl Clipped {
                 most: plan.max_weight(),
             });
         }
-        let mut saturated = 0;
+        let mut saturated = self.clipping.replaced;
         let values = match &mut self.values {
             Values::Integers(values) => std::mem::take(values),
             Values::Floats(values) => {
@@ -84,7 +84,7 @@ impl Clipped {
                 let mut integers = vec![0; values.len()];
                 if let Some(grid) = plan.grid() {
                     let limit = plan.norm_limit();
-                    saturated = round_within(values, &mut integers, grid, weight, limit, rng);
+                    saturated += round_within(values, &mut integers, grid, weight, limit, rng);
                 }
                 integers
             }
@@ -160,7 +160,7 @@ impl Quantized {
         Ok(Contribution::new(blocks, self.noise))
     }
 
-    /// Coordinates, after rotation, that lay outside the quantisation range and were cut.
+    /// Coordinates, after rotation, that lay outside the quantisation range and were cut, and the values that [`Clipping::replaced`] counts.
     #[must_use]
     pub const fn saturated(&self) -> u64 {
         self.saturated

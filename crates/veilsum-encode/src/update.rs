@@ -8,9 +8,9 @@ use zeroize::Zeroize;
 
 use crate::manifest::{coordinates, hash_spec};
 use crate::tensor::Tensors;
-use crate::{Dtype, Manifest, Tensor, TensorData};
+use crate::{Dtype, Manifest, Plan, Tensor, TensorData};
 
-/// A member's update: exactly the tensors of the manifest, all values finite.
+/// A member's update: exactly the tensors of the manifest, all values finite; or, of a plan with noise, any values.
 ///
 /// # Security
 ///
@@ -42,6 +42,8 @@ use crate::{Dtype, Manifest, Tensor, TensorData};
 pub struct Update {
     manifest: Manifest,
     tensors: Tensors,
+    /// Whether all values are known to be finite.
+    finite: bool,
 }
 
 impl Update {
@@ -52,9 +54,35 @@ impl Update {
     /// A tensor is missing or extra, its shape, element type or number of values differs, or a float is NaN or
     /// infinite; the tensor is named. The tensors are wiped in that case too.
     pub fn new(manifest: &Manifest, tensors: Tensors) -> Result<Self, UpdateError> {
+        let mut update = Self::of_form(manifest, tensors)?;
+        update.require_finite()?;
+        update.finite = true;
+        Ok(update)
+    }
+
+    /// Checks tensors against a plan: values that cannot be summed are refused, unless the plan has noise.
+    ///
+    /// # Security
+    ///
+    /// A refusal shows as absence, which no noise covers: under noise values decide nothing, and [`Update::clip`] puts others in the place of those
+    /// that cannot be summed.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Update::new`]; with noise not for a NaN or an infinity.
+    // spec: [encode.noise.values]
+    pub fn for_plan(plan: &Plan, tensors: Tensors) -> Result<Self, UpdateError> {
+        match plan.has_noise() {
+            true => Self::of_form(plan.manifest(), tensors),
+            false => Self::new(plan.manifest(), tensors),
+        }
+    }
+
+    fn of_form(manifest: &Manifest, tensors: Tensors) -> Result<Self, UpdateError> {
         let update = Self {
             manifest: manifest.clone(),
             tensors,
+            finite: false,
         };
         // spec: [encode.update.tensors]
         if let Some(extra) = update
@@ -72,9 +100,17 @@ impl Update {
             };
             let tensor = update.tensors.get(&spec.name).ok_or_else(missing)?;
             check_form(&spec.name, tensor, &spec.shape, spec.dtype)?;
-            check_finite(&spec.name, &tensor.data)?;
         }
         Ok(update)
+    }
+
+    /// Refuses a NaN or an infinity, if there may be one.
+    pub(crate) fn require_finite(&self) -> Result<(), UpdateError> {
+        if self.finite {
+            return Ok(());
+        }
+        let mut tensors = self.tensors.iter();
+        tensors.try_for_each(|(name, tensor)| check_finite(name, &tensor.data))
     }
 
     /// SHA-256 of the values as given, before clipping, with names, shapes and element types.
@@ -115,6 +151,7 @@ impl fmt::Debug for Update {
         let Self {
             manifest,
             tensors: _,
+            finite: _,
         } = self;
         f.debug_struct("Update")
             .field("coordinates", &manifest.coordinates())

@@ -391,3 +391,50 @@ fn local_and_shared_noise_is_added_too() {
         assert_eq!(sum.values(), wanted);
     }
 }
+
+// spec: [encode.noise.values]
+#[test]
+fn under_noise_no_value_makes_a_member_absent() {
+    let noise = &PLANS[1];
+    let float = noise.float_plan(8);
+    let bad = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    let given = [bad[0], 0.5, bad[1], -0.25, bad[2], f64::MAX, 0.0, 1.0];
+    let held = given.map(|value| if value.is_finite() { value } else { 0.0 });
+    let rounded = |values: [f64; 8]| {
+        let update = Update::for_plan(&float, tensors(TensorData::F64(values.into()))).unwrap();
+        let clipped = update.clip(&float).unwrap();
+        let mut rng = rng(1);
+        clipped
+            .quantize(&float, Weight::ONE, &support::SEED, &mut rng)
+            .unwrap()
+    };
+    let (found, wanted) = (rounded(given), rounded(held));
+    assert_eq!(found.values(), wanted.values());
+    assert_eq!((found.saturated(), wanted.saturated()), (3, 0));
+
+    let manifest = manifest(4, Dtype::I64);
+    let encoding = Encoding::Integer { min: -2, max: 9 };
+    let integer = Plan::derive(&manifest, &encoding, 3, noise.plan.bound()).unwrap();
+    let data = TensorData::I64(vec![i64::MIN, -2, 9, 10]);
+    let update = Update::for_plan(&integer, tensors(data)).unwrap();
+    let (_, report) = contribute_with_noise(
+        update,
+        &integer,
+        Weight::ONE,
+        &support::SEED,
+        &noise.plan,
+        &noise.member(0),
+        &mut rng(0),
+    )
+    .unwrap();
+    assert_eq!(report.saturated, 2);
+
+    // without noise they are refused, whatever the update was made for
+    let plain = Plan::derive(float.manifest(), float.encoding(), 3, NoiseBound::NONE);
+    let plain = plain.unwrap();
+    let tensors = || tensors(TensorData::F64(given.into()));
+    assert!(Update::for_plan(&plain, tensors()).is_err());
+    assert!(Update::new(float.manifest(), tensors()).is_err());
+    let update = Update::for_plan(&float, tensors()).unwrap();
+    assert!(matches!(update.clip(&plain), Err(EncodeError::Update(_))));
+}
