@@ -27,6 +27,8 @@ class Site:
     noise_required: bool = False
     retries: bool = True
     reuse: bool = False
+    bounded: bool = False
+    """Whether the site bounds epsilon per task or in total."""
 
 
 class Member:
@@ -354,7 +356,7 @@ class Member:
         require(len(packed) == 8 * context.plan.limbs, "protocol.md 12", "another length than the plan's")
         task, round_ = context.task_digest, context.round
         self.ledger.check_superseded(task, round_, context.attempt)
-        self.ledger.check_update(task, round_, update_digest, self.site.reuse, context.noise is not None)
+        self.ledger.check_update(task, round_, update_digest, self.site.reuse, context.noise is not None and self.site.bounded)
         if context.noise is not None and not self.ledger.of(task, round_, "charged"):
             self.ledger.record(Entry("charged", task, round_))
         self.ledger.record(Entry("update", task, round_, attempt=context.attempt, digest=update_digest))

@@ -295,7 +295,7 @@ def _check_noise(task: Task, noise: Noise) -> None:
         require((clip.kind, encoding.clip.kind) in pairs, "task.noise.unit", "clips that may lengthen differences")
         require(all(tensor.dtype == F64 for tensor in task.tensors), "noise.sensitivity.dtype", "elements other than f64")
     else:
-        require(float_of(clip.bound) >= 1.0, "noise.sensitivity.whole", "an example clip below 1 of integers")
+        require(f64(clip.bound) >= 1.0, "noise.sensitivity.whole", "an example clip below 1 of integers")
 
 
 def demand(task: Task, roster_slots: int) -> Demand:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from decimal import Decimal as Plain
 from typing import Any
 
@@ -20,9 +21,9 @@ def _table(text: str, requirement: str) -> dict[str, Any]:
         raise Refused(requirement, str(why)) from why
 
 
-def _keys(table: Any, requirement: str, needed: set[str], optional: set[str] = frozenset()) -> dict[str, Any]:  # type: ignore[assignment]
+def _keys(table: Any, requirement: str, needed: set[str], optional: Collection[str] = ()) -> dict[str, Any]:
     require(isinstance(table, dict), requirement, "not a table")
-    unknown, missing = set(table) - needed - optional, needed - set(table)
+    unknown, missing = set(table) - needed - set(optional), needed - set(table)
     require(not unknown, requirement, f"unknown keys {sorted(unknown)}")
     require(not missing, requirement, f"missing keys {sorted(missing)}")
     return dict(table)
@@ -36,8 +37,8 @@ def _count(value: Any, requirement: str = TASK) -> int:
 def decimal(value: Any, requirement: str) -> Decimal:
     """The exact decimal of a string, or the shortest that reads back as the same float."""
     if isinstance(value, str):
-        whole, _, places = value.partition(".")
-        plain = (whole + places).isdecimal() and value.isascii() and value.count(".") <= 1
+        whole, _, behind = value.partition(".")
+        plain = (whole + behind).isdecimal() and value.isascii() and value.count(".") <= 1
         require(plain, requirement, f"found {value!r}")
         exact = Plain(value)
     else:

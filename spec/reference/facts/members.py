@@ -93,6 +93,7 @@ class Members:
             self.after(0, "a lower threshold", replace(o, parameters=other), "open.parameters"),
             self.after(0, "a lower quorum", replace(o, parameters=replace(o.parameters, q=4)), "open.parameters"),
             self.after(0, "a T without noise", replace(o, parameters=replace(o.parameters, tolerated=2)), "open.parameters"),
+            self.after(0, "round 0", replace(o, round=0), "open.round"),
             self.after(0, "the last round", replace(o, round=1000)),
             self.after(0, "a round behind the last", replace(o, round=1001), "open.round"),
             self.after(0, "the last attempt", replace(o, attempt=2)),
