@@ -197,7 +197,7 @@ def _caps() -> Iterator[Check]:
             written = re.sub(r"(\d+|[kb)]) (?=[ksb(])", r"\1 * ", formula)
             for s, k in ((3, 2), (4, 3), (1000, 66), (5, 9)):
                 degree = min(s, k)
-                value = eval(written, {"s": s, "k": degree, "b": -(-s // 8) + 8})  # noqa: S307
+                value = eval(written, {"s": s, "k": degree, "b": -(-s // 8) + 8})
                 yield f"cap of type {number}, s={s} k={k}", value, wire.cap(int(number), s, k)
 
 

@@ -272,5 +272,5 @@ def message(made: Any, **more: Any) -> Step:
     return {"message": wire.encode(made).hex(), **more}
 
 
-from .coordinators import Coordinators  # noqa: E402
-from .members import Members, RingMembers  # noqa: E402
+from .coordinators import Coordinators
+from .members import Members, RingMembers
