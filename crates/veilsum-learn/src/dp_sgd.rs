@@ -10,8 +10,9 @@
 //!
 //! # Security
 //!
-//! Sums are made in `f64` of gradients computed in `f32`, each with the same bits whatever other examples stand beside it, and every example is clipped to (1 - 2^-30) of the clip: this leaves room for the
-//! rounding of sums over up to 2^20 examples. The task's encoding must not round in a way that the accountant does not know:
+//! Sums are made in `f64` of gradients computed in `f32`, each with the same bits whatever other examples stand beside it, and every example is clipped to (1 - 2^-19) of the clip: this leaves room for the
+//! rounding of sums over up to 2^20 examples; more are refused. An example whose gradient is not finite adds zero, so that no model makes one example
+//! decide whether there is a contribution. The task's encoding must not round in a way that the accountant does not know:
 //! its sensitivity comes from the integers, see the encoding. The number of examples drawn and clipped is private. Amplification by
 //! subsampling holds only against those who do not know which examples were drawn, never by the choice of *members*, which the
 //! coordinator sees; give a generator that nobody else can predict.
@@ -27,7 +28,7 @@ use crate::layers::{Layers, Part};
 use crate::model::Model;
 use crate::setting::{SettingError, require};
 use crate::tensors::{Form, Mismatch, round_to, to_f64};
-use crate::train::{TrainError, count, network_for, require_finite};
+use crate::train::{TrainError, count, network_for};
 
 /// Example-level private gradients.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +39,7 @@ pub struct DpSgd {
     pub sampling: Sampling,
 }
 
-/// Norm and bound of one example's gradient, over all tensors together; above 0.
+/// Norm and bound of one example's gradient, over all tensors together; from 1e-100 to 1e100.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ExampleClip {
     /// Euclidean norm: for Gaussian and Skellam noise.
@@ -70,7 +71,7 @@ pub struct ClippedSum {
     pub descent: Tensors,
     /// Examples drawn.
     pub examples: u32,
-    /// Examples whose gradient was above the clip.
+    /// Examples whose gradient was above the clip, or not finite.
     pub clipped: u32,
 }
 
@@ -79,7 +80,8 @@ impl DpSgd {
     ///
     /// # Errors
     ///
-    /// [`TrainError`]: settings out of range, a model that is not about these examples, gradients that are not finite.
+    /// [`TrainError`]: settings out of range, a model that is not about these examples, no examples or more than [`MOST_EXAMPLES`]. Never what
+    /// examples hold.
     pub fn sum(
         &self,
         model: &Model,
@@ -87,7 +89,13 @@ impl DpSgd {
         rng: &mut impl CryptoRng,
     ) -> Result<ClippedSum, TrainError> {
         self.check()?;
-        count(examples)?;
+        // spec: [dp.sum.most]
+        if count(examples)? > MOST_EXAMPLES {
+            return Err(TrainError::TooMany {
+                found: examples.len(),
+                most: MOST_EXAMPLES,
+            });
+        }
         let network = network_for(model, examples)?;
         let layers = network.layers_of(model.tensors())?;
         let rows = self.sampling.draw(examples.len(), rng);
@@ -101,7 +109,6 @@ impl DpSgd {
         }
         let clipped = sums.clipped;
         let descent = sums.into_tensors(&network.tensors_of(layers));
-        require_finite(&descent)?;
         let examples =
             u32::try_from(rows.len()).map_err(|_| TrainError::Examples { found: rows.len() })?;
         Ok(ClippedSum {
@@ -113,7 +120,8 @@ impl DpSgd {
 
     fn check(&self) -> Result<(), SettingError> {
         let (ExampleClip::L2(clip) | ExampleClip::L1(clip)) = self.clip;
-        require("clip", clip, "a number above 0", |clip| clip > 0.0)?;
+        let wanted = "a number from 1e-100 to 1e100";
+        require("clip", clip, wanted, |clip| CLIPS.contains(&clip))?;
         match self.sampling {
             Sampling::All => Ok(()),
             Sampling::Poisson { rate } => {
@@ -209,13 +217,21 @@ impl Sums {
         let bound = bound * (1.0 - ROOM);
         self.clipped += norms
             .iter()
-            .map(|norm| u32::from(*norm > bound))
+            .map(|norm| u32::from(!norm.is_finite() || *norm > bound))
             .sum::<u32>();
         let scale = norms.mapv(|norm| if norm > bound { bound / norm } else { 1.0 });
+        // Both factors become 0: 0 times infinity is no number.
+        let broken = Vec::from_iter((0..norms.len()).filter(|row| !norms[*row].is_finite()));
         for ((weight, bias), part) in self.layers.iter_mut().zip(parts) {
-            let mut error = part.error.mapv(f64::from);
-            error *= &scale.view().insert_axis(Axis(1));
-            *weight -= &part.input.mapv(f64::from).t().dot(&error);
+            let (mut input, mut error) = (part.input.mapv(f64::from), part.error.mapv(f64::from));
+            for &row in &broken {
+                input.row_mut(row).fill(0.0);
+                error.row_mut(row).fill(0.0);
+            }
+            for (mut error, scale) in error.rows_mut().into_iter().zip(&scale) {
+                error *= *scale;
+            }
+            *weight -= &input.t().dot(&error);
             *bias -= &error.sum_axis(Axis(0));
         }
     }
@@ -265,8 +281,14 @@ impl ExampleClip {
     }
 }
 
-/// Share of the clip left for rounding.
-const ROOM: f64 = 1.0 / (1 << 30) as f64;
+/// Most examples of one sum: [`ROOM`] covers no more.
+pub const MOST_EXAMPLES: u32 = 1 << 20;
+
+/// Share of the clip left for rounding. A sum of n examples is rounded within each batch and once for each batch: one example moves the
+/// rounding errors by at most (BATCH + n / BATCH) n 2^-52 of the clip, below 2^-19 for [`MOST_EXAMPLES`]. It must not depend on n, which is private.
+const ROOM: f64 = 1.0 / (1 << 19) as f64;
+
+const CLIPS: std::ops::RangeInclusive<f64> = 1e-100..=1e100;
 
 /// Examples whose parts are in memory at once.
 const BATCH: usize = 256;
@@ -310,6 +332,44 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    /// The coordinator chooses the model: with weights near the largest number, a gradient that overflows tells that a feature of one
+    /// example is above a threshold.
+    #[test]
+    fn an_example_without_a_finite_gradient_adds_zero_and_is_no_absence() {
+        // spec: [dp.example-clip]
+        let network = Network::Softmax {
+            inputs: 3,
+            classes: 2,
+        };
+        let mut tensors = network.init(RunSeed(1));
+        let Some(TensorData::F32(weights)) = tensors
+            .get_mut("output.weight")
+            .map(|tensor| &mut tensor.data)
+        else {
+            panic!("wanted f32");
+        };
+        weights[2..4].copy_from_slice(&[f32::MAX / 65.0, 0.0]);
+        let model = Model::new(1, tensors).unwrap();
+        for clip in [ExampleClip::L1(1.0), ExampleClip::L2(1.0)] {
+            let sgd = DpSgd {
+                clip,
+                sampling: Sampling::All,
+            };
+            let sum = |rows: &[[f32; 3]]| {
+                let flat = rows.iter().flatten().copied().collect();
+                let features = Array2::from_shape_vec((rows.len(), 3), flat).unwrap();
+                let examples = Examples::new(features, vec![0; rows.len()], 2).unwrap();
+                let mut rng = RunSeed(1).rng("test", &[]);
+                sgd.sum(&model, &examples, &mut rng).unwrap()
+            };
+            let (first, last) = ([0.1, 40.0, 0.2], [0.0, 20.0, 0.0]);
+            let with = sum(&[first, [0.3, 66.0, 0.1], last]);
+            assert_eq!(with.descent, sum(&[first, last]).descent);
+            let both = sum(&[first, last]).clipped;
+            assert_eq!(with.clipped, both + 1);
         }
     }
 }

@@ -210,7 +210,12 @@ impl ErrorFeedback {
             Outcome::Lost => offer.total,
         };
         for value in &mut self.memory {
-            *value *= self.keep;
+            // What left the finite numbers cannot be sent any more.
+            *value = if value.is_finite() {
+                *value * self.keep
+            } else {
+                0.0
+            };
         }
     }
 

@@ -100,6 +100,14 @@ pub enum TrainError {
         /// How many there are.
         found: usize,
     },
+    /// More examples than a private sum leaves room for.
+    #[error("found {found} examples, wanted at most {most}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// Most of them.
+        most: u32,
+    },
     /// Examples and model are about different things.
     #[error(
         "examples have {features} features and {labels} classes, the model wants {inputs} and {classes}"

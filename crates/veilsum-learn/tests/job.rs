@@ -23,6 +23,10 @@ fn example_says_the_defaults_of_every_key() {
         )
     };
     assert_eq!(found, wanted);
+    // A key that is left out has the value shown.
+    for text in ["", "[data]\n[algorithm]\n", "[data]\ntest_percent = 20\n"] {
+        assert_eq!(Job::spec_from_toml(text).unwrap(), wanted, "{text}");
+    }
     // What stands behind `#` reads as well.
     let told: Vec<&str> = Job::example()
         .lines()
@@ -713,5 +717,57 @@ fn clip_weights_and_rounding_follow_from_algorithm_and_noise() {
             example
         );
         assert_eq!(parts.privacy.is_some(), mechanism.is_some());
+    }
+}
+
+/// The coordinator chooses the model, and everybody sees who contributes.
+#[test]
+fn under_privacy_no_model_and_no_example_makes_a_member_absent() {
+    // spec: [job.finite]
+    let model_of = |job: &Job| {
+        let mut tensors = job.model().tensors().clone();
+        for tensor in tensors.values_mut() {
+            let veilsum_encode::TensorData::F32(values) = &mut tensor.data else {
+                panic!("wanted f32");
+            };
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = if index % 2 == 0 { f32::MAX } else { f32::MIN };
+            }
+        }
+        tensors
+    };
+    let bare = |spec: JobSpec| JobSpec {
+        privacy: None,
+        ..spec
+    };
+    for adaptive in [None, Some(0.5)] {
+        let private = JobSpec {
+            privacy: Some(PrivacySpec::new(8.0, 1e-5)),
+            evaluation: public(),
+            ..dp_fedavg(adaptive)
+        };
+        for (spec, contributes) in [(bare(private.clone()), false), (private, true)] {
+            let job = Job::new(spec).unwrap();
+            let mut tensors = model_of(&job);
+            if let Some(clip) = adaptive {
+                let data = veilsum_encode::TensorData::F64(vec![clip]);
+                let shape = vec![1];
+                let clip = veilsum_encode::Tensor { shape, data };
+                tensors.insert(veilsum_learn::job::CLIP_TENSOR.to_owned(), clip);
+            }
+            let bytes = veilsum_learn::Model::new(1, tensors)
+                .unwrap()
+                .to_bytes()
+                .unwrap();
+            let mut member = MemberHalf::new(&job, 0).unwrap();
+            let brought = member.contribute(&bytes, 1);
+            assert_eq!(brought.is_ok(), contributes, "{adaptive:?}: {brought:?}");
+            let Ok(brought) = brought else { continue };
+            let trained = brought.tensors.get("output.weight").unwrap();
+            let veilsum_encode::TensorData::F32(values) = &trained.data else {
+                panic!("wanted f32");
+            };
+            assert!(values.iter().all(|value| *value == 0.0));
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::spec::{
     Algorithm, Amount, DataSpec, JobSpec, Judge, Mechanism, ModelSpec, PrivacySpec, Split,
 };
 use super::task::{optimizer, schedule};
+use crate::dp_sgd::MOST_EXAMPLES;
 use crate::network::Network;
 
 /// What can be said before any example is looked at.
@@ -60,6 +61,11 @@ pub(super) fn fits(spec: &JobSpec, data: &Data, network: Network) -> Result<(), 
         ));
     }
     let private = matches!(spec.algorithm, Algorithm::DpSgd { .. });
+    // spec: [dp.sum.most]
+    if private && data.most > MOST_EXAMPLES {
+        let wanted = "at most 2^20 with dp-sgd, whose clip leaves room for the rounding of no more";
+        return Err(key("data.max_examples", data.most, wanted));
+    }
     if private && data.total.is_none() {
         let wanted = "a public number with dp-sgd: about how many examples all members have";
         return Err(key("data.total_examples", "missing", wanted));

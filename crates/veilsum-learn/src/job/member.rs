@@ -7,14 +7,14 @@ use veilsum_encode::Tensors;
 use super::error::JobError;
 use super::spec::{Algorithm, Judge, Mechanism};
 use super::{CLIP_TENSOR, Job};
-use crate::adaptive::AdaptiveClip;
+use crate::adaptive::{AdaptiveClip, AdaptiveError};
 use crate::bytes::Reader;
 use crate::dp_sgd::{DpSgd, ExampleClip, Sampling};
 use crate::examples::Examples;
 use crate::model::Model;
 use crate::stats::{self, Tally};
 use crate::subset::{ErrorFeedback, Offer, Outcome};
-use crate::tensors::to_f64;
+use crate::tensors::{Mismatch, combine, to_f64};
 use crate::train::{GradientTrainer, LocalTrainer, TrainError, Trainer};
 
 /// One member of a training.
@@ -66,9 +66,10 @@ impl MemberHalf {
     ///
     /// # Errors
     ///
-    /// [`JobError::Train`] without examples, or with more than the job allows.
+    /// [`JobError::Train`] without examples, or with more than the job allows; a job with privacy takes the first of them instead.
     pub fn with_examples(job: &Job, member: u32, examples: Examples) -> Result<Self, JobError> {
         let (train, held_out) = hold_out(job, member, examples)?;
+        let train = first(job, train);
         let count = u32::try_from(train.len())
             .ok()
             .filter(|count| (1..=job.data().most).contains(count))
@@ -94,8 +95,8 @@ impl MemberHalf {
     ///
     /// # Errors
     ///
-    /// [`JobError`]: bytes that are no model of the job, or training that diverges.
-    // spec: [job.member]
+    /// [`JobError`]: bytes that are no model of the job, or, in a job without privacy, training that diverges.
+    // spec: [job.member] [job.finite]
     pub fn contribute(&mut self, model: &[u8], round: u64) -> Result<Brought, JobError> {
         if let Some((earlier, _)) = self.pending
             && earlier != round
@@ -103,7 +104,10 @@ impl MemberHalf {
             self.settle(earlier, Outcome::Lost);
         }
         let (model, clip) = self.model(model)?;
-        let mut tensors = self.train(&model, round)?;
+        let mut tensors = match self.train(&model, round) {
+            Err(TrainError::Diverged { .. }) if self.is_private() => zeros(model.tensors())?,
+            trained => trained?,
+        };
         if let Some(memory) = &self.memory
             && let Some(subset) = self.job.subset(round)?
         {
@@ -112,7 +116,12 @@ impl MemberHalf {
             self.pending = Some((round, offer));
         }
         if let Some(clip) = clip {
-            tensors = clip.contribution(&tensors)?;
+            tensors = match clip.contribution(&tensors) {
+                Err(AdaptiveError::NotFinite) if self.is_private() => {
+                    clip.contribution(&zeros(&tensors)?)?
+                }
+                contribution => contribution?,
+            };
         }
         let weight = if self.job.is_weighted() {
             self.count
@@ -235,7 +244,12 @@ impl MemberHalf {
         Ok((Model::new(published.version(), tensors)?, Some(clip)))
     }
 
-    fn train(&mut self, model: &Model, round: u64) -> Result<Tensors, JobError> {
+    /// Whether absence would tell what no noise covers.
+    fn is_private(&self) -> bool {
+        self.job.unit().is_some()
+    }
+
+    fn train(&mut self, model: &Model, round: u64) -> Result<Tensors, TrainError> {
         let updated = match &mut self.trainer {
             Local::Descent(trainer) => trainer.train(model, round)?.delta,
             Local::Gradient(trainer) => trainer.train(model, round)?.delta,
@@ -281,6 +295,20 @@ fn hold_out(
     let percent = job.spec().evaluation.held_out_percent;
     let cut = examples.hold_out(percent, job.seed(), member)?;
     Ok((cut.train, Some(cut.test)))
+}
+
+/// With privacy no more than the job's most examples, the first ones: refusing more would tell how many there are.
+// spec: [job.finite]
+fn first(job: &Job, examples: Examples) -> Examples {
+    let most = job.data().most as usize;
+    match job.unit() {
+        Some(_) if examples.len() > most => examples.select(&Vec::from_iter(0..most)),
+        _ => examples,
+    }
+}
+
+fn zeros(like: &Tensors) -> Result<Tensors, Mismatch> {
+    combine(like, like, |_, _| 0.0)
 }
 
 fn local(job: &Job, member: u32, examples: Examples) -> Result<Local, JobError> {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use veilsum_dp::{Adjacency, Family, Sharing, Unit};
 
 /// All of a training: one TOML file that coordinator and members hold alike.
@@ -18,18 +19,22 @@ pub struct JobSpec {
     #[serde(default = "default_seed")]
     pub seed: u64,
     /// Members of the federation, at least 3.
+    #[serde(default = "default_members")]
     pub members: u32,
     /// Rounds of training, 1 to 1 000 000; those without a sum count.
+    #[serde(default = "default_rounds")]
     pub rounds: u64,
     /// Members that take part in a round, drawn anew for each; all when absent.
     #[serde(default)]
     pub clients_per_round: Option<u32>,
-    /// Where the examples come from.
+    /// Where the examples come from; the digits unless said otherwise.
+    #[serde(default = "default_data", deserialize_with = "data")]
     pub data: DataSpec,
     /// What is trained.
     #[serde(default)]
     pub model: ModelSpec,
-    /// How.
+    /// How; by FedAvg unless said otherwise.
+    #[serde(default = "default_algorithm", deserialize_with = "algorithm")]
     pub algorithm: Algorithm,
     /// What a member does in a round.
     #[serde(default)]
@@ -548,6 +553,42 @@ impl Default for FederationSpec {
             dropout: Amount::Rate(0.1),
         }
     }
+}
+
+/// A table of data that need not say its source.
+fn data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataSpec, D::Error> {
+    tagged(deserializer, "source", "digits")
+}
+
+/// A table of an algorithm that need not say its name.
+fn algorithm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Algorithm, D::Error> {
+    tagged(deserializer, "name", "fedavg")
+}
+
+fn tagged<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+    tag: &str,
+    default: &str,
+) -> Result<T, D::Error> {
+    let mut table = serde_json::Map::deserialize(deserializer)?;
+    table.entry(tag).or_insert_with(|| default.into());
+    T::deserialize(serde_json::Value::Object(table)).map_err(D::Error::custom)
+}
+
+const fn default_members() -> u32 {
+    12
+}
+
+const fn default_rounds() -> u64 {
+    20
+}
+
+const fn default_data() -> DataSpec {
+    DataSpec::digits(Split::ByLabel)
+}
+
+const fn default_algorithm() -> Algorithm {
+    Algorithm::FedAvg {}
 }
 
 fn default_name() -> String {
