@@ -58,13 +58,13 @@ pub struct Stats {
     /// Rounds of a quantile: each halves the interval, and all share epsilon [default: 16]
     #[arg(long, value_name = "N")]
     pub steps: Option<u32>,
-    /// Most rows that a member may bring. A member with more is refused; with --unit member its first rows count [default: 100000]
+    /// Most rows that a member may bring. A member with more is refused; with --epsilon the first rows of its table count [default: 100000]
     #[arg(long, value_name = "N")]
     pub rows: Option<u32>,
     /// Table of a member; once for each, three at least
     #[arg(long, value_name = "FILE.csv", required_unless_present_any = ["members", "print_example"])]
     pub member: Vec<PathBuf>,
-    /// What an empty cell does: refuse ends the command and names it, skip leaves its row out
+    /// What an empty cell does: refuse ends the command and names it, skip leaves its row out; with --epsilon its row is always left out
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub empty: Empty,
     /// Epsilon of the whole query [default: no noise]

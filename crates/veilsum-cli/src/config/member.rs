@@ -108,7 +108,8 @@ one_thread = false
 
 # What `veilsum join --stats FILE.csv` answers: nothing that is not listed. Privacy budgets are in the policy.
 [stats]
-# What an empty cell in a column of the query does: "refuse" the query, or "skip" its row.
+# What an empty cell in a column of the query does: "refuse" the query, or "skip" its row. In tasks with noise its row is always skipped, and
+# so is one with a cell that is no number: who answers is seen by all, and no row may decide it.
 empty = "refuse"
 
 # Whether rows may be counted without a column.

@@ -56,16 +56,21 @@ impl Answerer {
         fits(query, &info.task).map_err(|told| {
             Failure::refused(format_args!("the question does not fit the task: {told}"))
         })?;
-        let unit = info.task.noise().map(|noise| noise.unit);
-        let (rows, left_out) = stats::read(&self.table, query, self.site.empty, unit)?;
+        let noised = info.task.noise().is_some();
+        let (rows, left_out) = stats::read(&self.table, query, self.site.empty, noised)?;
         self.tell(&left_out);
         vector(&question, &rows)
     }
 
     fn tell(&self, left_out: &LeftOut) {
-        let LeftOut { empty, beyond } = left_out;
+        let LeftOut {
+            empty,
+            malformed,
+            beyond,
+        } = left_out;
         for (count, why) in [
             (empty, "with an empty cell"),
+            (malformed, "with a cell that is no number"),
             (beyond, "beyond the rows of the query"),
         ] {
             if *count > 0 {

@@ -59,7 +59,7 @@ impl Contribution {
             .hint("choose another --weight, or have the task take larger ones (max_weight)"));
         }
         // the check wipes its copy
-        Update::new(info.task.manifest(), tensors.clone()).map_err(|error| {
+        Update::for_plan(&info.plan, tensors.clone()).map_err(|error| {
             Failure::refused(format_args!("the update does not fit the task: {error}"))
         })?;
         Ok(LocalUpdate { tensors, weight })

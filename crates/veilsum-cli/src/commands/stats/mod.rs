@@ -96,11 +96,19 @@ fn flags(args: &Stats, kind: Kind) -> Result<Parameters, Failure> {
 }
 
 fn tables(args: &Stats, query: &Query) -> Result<Vec<Array2<f64>>, Failure> {
-    let unit = args.epsilon.as_ref().map(|_| args.unit);
     let mut tables = Vec::new();
     for path in &args.member {
-        let (rows, LeftOut { empty, beyond }) = stats::read(path, query, args.empty, unit)?;
-        for (count, why) in [(empty, "with an empty cell"), (beyond, "beyond --rows")] {
+        let (rows, left_out) = stats::read(path, query, args.empty, args.epsilon.is_some())?;
+        let LeftOut {
+            empty,
+            malformed,
+            beyond,
+        } = left_out;
+        for (count, why) in [
+            (empty, "with an empty cell"),
+            (malformed, "with a cell that is no number"),
+            (beyond, "beyond --rows"),
+        ] {
             if count > 0 {
                 let path = path.display();
                 output::tell(&format_args!("{path}: {count} rows {why} are left out"));
