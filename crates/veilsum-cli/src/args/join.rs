@@ -81,12 +81,15 @@ pub enum Format {
 }
 
 const EXAMPLES: &str = "\
-What --exec is told, as variables, and as {model}, {update}, {weight}, {round}, {task} in CMD (quoted for the shell):
+What --exec is told, as variables, and as {model}, {update}, {weight}, {round}, {task} and so on in CMD (quoted for the shell):
   VEILSUM_MODEL   file with the model that the round starts from; not set if the task has none
   VEILSUM_UPDATE  file to write the update to
   VEILSUM_WEIGHT  file to write the weight to, a whole number; --weight counts if there is none
   VEILSUM_ROUND   number of the round; take it into the trainer's seed
   VEILSUM_TASK    name of the task
+  VEILSUM_TASK_DIGEST   digest of the task, in hexadecimal
+  VEILSUM_PRIVACY_UNIT  whom the noise hides, example or member; not set without noise
+  VEILSUM_EXAMPLE_CLIP  what no example may exceed in the update, as l2:0.5; not set unless the noise hides an example
 Its standard output goes to standard error. It fails the command by ending with another status than 0.
 
 Examples:

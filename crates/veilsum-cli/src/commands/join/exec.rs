@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use veilsum_client::RoundInfo;
-use veilsum_encode::Tensors;
+use veilsum_encode::{Clip, Tensors};
 use veilsum_learn::Model;
 
 /// Runs the command once a round, with files in a folder of its own.
@@ -71,7 +71,14 @@ impl Trainer {
             ("WEIGHT", text(weight)),
             ("ROUND", info.round.to_string()),
             ("TASK", info.task.name().to_string()),
+            ("TASK_DIGEST", hex::encode(info.task.digest().0)),
         ];
+        if let Some(noise) = info.task.noise() {
+            values.push(("PRIVACY_UNIT", noise.unit.to_string()));
+            if let Some(clip) = noise.example_clip {
+                values.push(("EXAMPLE_CLIP", example_clip(clip)));
+            }
+        }
         if let Some(bytes) = &info.model {
             write_model(model, bytes, self.extension)?;
             values.push(("MODEL", text(model)));
@@ -88,11 +95,11 @@ impl Trainer {
     fn run(&self, values: &[(&str, String)], standing: &Standing) -> Result<(), Failure> {
         let mut script = self.command.clone();
         let mut command = Command::new("sh");
-        for name in ["MODEL", "UPDATE", "WEIGHT", "ROUND", "TASK"] {
+        for (name, what) in VARIABLES {
             let placeholder = format!("{{{}}}", name.to_lowercase());
             let value = values
                 .iter()
-                .find(|(known, _)| *known == name)
+                .find(|(known, _)| known == name)
                 .map(|(_, value)| value);
             match value {
                 Some(value) => {
@@ -101,9 +108,11 @@ impl Trainer {
                 }
                 None if script.contains(&placeholder) => {
                     return Err(Failure::usage(format_args!(
-                        "--exec asks for {placeholder}, and the task has no model"
+                        "--exec asks for {placeholder}, and the task has no {what}"
                     ))
-                    .hint("leave it out, or have the coordinator configure a model"));
+                    .hint(format_args!(
+                        "leave it out, or have the coordinator configure the {what}"
+                    )));
                 }
                 None => {
                     command.env_remove(format!("VEILSUM_{name}"));
@@ -126,6 +135,28 @@ impl Trainer {
         Err(Failure::failed(format_args!("--exec ended with {status}"))
             .hint("its own output above says why; nothing was contributed to this round"))
     }
+}
+
+/// Variables, and what a task without them lacks.
+const VARIABLES: &[(&str, &str)] = &[
+    ("MODEL", "model"),
+    ("UPDATE", "update"),
+    ("WEIGHT", "weight"),
+    ("ROUND", "round"),
+    ("TASK", "name"),
+    ("TASK_DIGEST", "digest"),
+    ("PRIVACY_UNIT", "noise"),
+    ("EXAMPLE_CLIP", "example clip"),
+];
+
+/// `l2:0.5`: the norm and its bound.
+fn example_clip(clip: Clip) -> String {
+    let norm = match clip {
+        Clip::L1(_) => "l1",
+        Clip::L2(_) => "l2",
+        Clip::LInf(_) => "linf",
+    };
+    format!("{norm}:{}", clip.bound())
 }
 
 impl Files {
@@ -205,6 +236,17 @@ fn quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_example_clip_says_its_norm_and_bound() {
+        for (clip, wanted) in [
+            (Clip::L2(0.5), "l2:0.5"),
+            (Clip::L1(3.0), "l1:3"),
+            (Clip::LInf(1e-3), "linf:0.001"),
+        ] {
+            assert_eq!(example_clip(clip), wanted);
+        }
+    }
 
     #[test]
     fn quotes_survive_the_shell() {
