@@ -30,7 +30,6 @@ use veilsum_client::{
     stop_pair,
 };
 use veilsum_math::Threads;
-use veilsum_proto::member::ExampleClip;
 
 /// Runs the command.
 pub fn run(args: &Join, output: Output) -> Outcome {
@@ -63,10 +62,7 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     };
     let result = ResultFile::of(args)?;
     let (mut config, ledger, models) = member(args, path)?;
-    // both hold the task's example clip against what they do
-    if args.train.is_some() || args.stats.is_some() {
-        config.contributor.example_clip = ExampleClip::Checked;
-    }
+    config.contributor = source.floors();
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
     let client = client.with_models(models);
     runtime::start()?.block_on(join(args, client, source, result, printer))

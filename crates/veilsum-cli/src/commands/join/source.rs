@@ -12,6 +12,7 @@ use veilsum_client::RoundInfo;
 use veilsum_encode::Tensors;
 use veilsum_learn::FileKind;
 use veilsum_proto::ids::Slot;
+use veilsum_proto::member::{ExampleClip, PrivacyFloors};
 
 /// Makes the update of a round.
 pub(super) enum Source {
@@ -33,6 +34,18 @@ impl Source {
             (None, _, _) => Err(Failure::usage(
                 "wanted --update, --exec, --stats or --train",
             )),
+        }
+    }
+
+    /// What it asks of the noise of every task, beside the site's policy. Answers and training hold the task's example clip against what they do.
+    pub(super) fn floors(&self) -> PrivacyFloors {
+        match self {
+            Self::File(_) | Self::Exec(_) => PrivacyFloors::default(),
+            Self::Stats(_) => PrivacyFloors {
+                example_clip: ExampleClip::Checked,
+                ..PrivacyFloors::default()
+            },
+            Self::Train(training) => training.floors(),
         }
     }
 

@@ -13,6 +13,7 @@ use veilsum_learn::job::{Brought, Judge, TaskParts};
 use veilsum_learn::stats::STATS_TENSOR;
 use veilsum_learn::{Job, MemberHalf, Outcome};
 use veilsum_proto::ids::{Round, Slot};
+use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 use veilsum_proto::task::Task;
 
 /// Trains in this process, round by round.
@@ -74,6 +75,30 @@ impl Training {
         })
     }
 
+    /// What the job asks of the noise of every task, beside the site's policy: the coordinator chooses how much there is.
+    // spec: [job.noise.member]
+    pub(super) fn floors(&self) -> PrivacyFloors {
+        let Some(privacy) = self.parts.privacy else {
+            return PrivacyFloors {
+                example_clip: ExampleClip::Checked,
+                ..PrivacyFloors::default()
+            };
+        };
+        PrivacyFloors {
+            required: true,
+            unit: Some(privacy.unit),
+            adjacency: Some(privacy.adjacency),
+            // by `fits`
+            example_clip: ExampleClip::Checked,
+            bounds: vec![Bounds {
+                delta: privacy.delta,
+                per_round: None,
+                per_task: Some(privacy.epsilon),
+                total: None,
+            }],
+        }
+    }
+
     /// Trains for a round, or judges its model where the task is the job's for that.
     // spec: [job.member] [job.evaluation]
     pub(super) fn update(&mut self, info: &RoundInfo) -> Result<(Tensors, Option<u32>), Failure> {
@@ -90,7 +115,7 @@ impl Training {
             let tally = self.half.judge(model).map_err(|error| failure(&error))?;
             return Ok((tally, Some(1)));
         }
-        self.fits(&info.task)?;
+        self.fits(&info.task, info.round)?;
         let Brought { tensors, weight } = self
             .half
             .contribute(model, info.round.0)
@@ -117,9 +142,9 @@ impl Training {
         files::write(&self.memory, &memory, Readers::Owner, Existing::Replace)
     }
 
-    /// Refuses a task that is not the job's: other tensors, a looser clip, no noise where the job has privacy.
+    /// Refuses a task that is not the job's: other tensors, another clip, noise for something else, more rounds than the job's epsilon is for.
     // spec: [job.fits]
-    fn fits(&self, task: &Task) -> Result<(), Failure> {
+    fn fits(&self, task: &Task, round: Round) -> Result<(), Failure> {
         let told = |what: &str| {
             Failure::refused(format_args!("the task has {what} than the job"))
                 .hint("take the task that `veilsum train --write-task` writes for the job")
@@ -134,15 +159,19 @@ impl Training {
         if clip(&self.parts.encoding) != clip(task.encoding()) {
             return Err(told("another clip"));
         }
-        let unit = self.parts.privacy.map(|privacy| privacy.unit);
-        let example = self.parts.privacy.and_then(|privacy| privacy.example_clip);
+        let wanted = self.parts.privacy;
+        let wanted = wanted.map(|wanted| (wanted.unit, wanted.adjacency, wanted.example_clip));
         let noise = task.noise();
-        if noise.map(|noise| noise.unit) != unit
-            || noise.and_then(|noise| noise.example_clip) != example
-        {
+        if noise.map(|noise| (noise.unit, noise.adjacency, noise.example_clip)) != wanted {
             return Err(told("other noise"));
         }
-        Ok(())
+        match self.parts.privacy {
+            Some(privacy) if round.0 > privacy.rounds => Err(Failure::refused(format_args!(
+                "round {round} is beyond the {} rounds of the job, whose epsilon is that of all of them",
+                privacy.rounds
+            ))),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -158,3 +187,58 @@ fn beside(ledger: &Path) -> PathBuf {
 }
 
 const EXAMPLE: &str = "a file with `job = \"train.toml\"`, for a job with files also `data = \"mine.csv\"`, and `memory = \"FILE\"` if it shall not lie beside the ledger";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::train::task::task;
+    use veilsum_dp::Adjacency;
+
+    const PRIVATE: &str = "members = 6\nrounds = 4\n[algorithm]\nname = \"dp-sgd\"\nclip = 1.0\n[privacy]\nepsilon = 6.0\n";
+
+    fn training(text: &str) -> Training {
+        let job = Job::from_toml(text).unwrap();
+        Training {
+            parts: job.task().unwrap(),
+            half: MemberHalf::new(&job, 0).unwrap(),
+            job,
+            memory: PathBuf::new(),
+        }
+    }
+
+    fn with_noise(task: &Task, change: impl Fn(&mut veilsum_proto::task::NoiseSpec)) -> Task {
+        let mut spec = task.spec().clone();
+        change(spec.noise.as_mut().unwrap());
+        Task::new(spec).unwrap()
+    }
+
+    #[test]
+    fn a_task_that_is_not_the_job_s_is_refused() {
+        // spec: [job.fits]
+        let training = training(PRIVATE);
+        let own = task(training.parts.clone(), 6).unwrap();
+        for round in [1, 4] {
+            assert!(training.fits(&own, Round(round)).is_ok());
+        }
+        let told = training.fits(&own, Round(5)).unwrap_err();
+        assert!(told.message().contains("beyond the 4 rounds"), "{told}");
+        let other = with_noise(&own, |noise| noise.adjacency = Adjacency::Replace);
+        assert!(training.fits(&other, Round(1)).is_err());
+        let mut spec = own.spec().clone();
+        spec.noise = None;
+        assert!(training.fits(&Task::new(spec).unwrap(), Round(1)).is_err());
+    }
+
+    #[test]
+    fn the_noise_of_a_private_job_is_bounded_by_the_job_whatever_the_policy_says() {
+        // spec: [job.noise.member]
+        let private = training(PRIVATE).floors();
+        assert!(private.required);
+        let [bounds] = private.bounds[..] else {
+            panic!("wanted one bound");
+        };
+        assert_eq!((bounds.per_task, bounds.delta), (Some(6.0), 1e-5));
+        let plain = training("members = 6\n").floors();
+        assert!(!plain.required && plain.bounds.is_empty());
+    }
+}
