@@ -147,3 +147,43 @@ impl Drop for PanicGuard {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use veilsum_dp::{Cohort, Law, NoiseBound, NoisePlan, Sharing};
+    use veilsum_encode::{Clip, FloatEncoding, Manifest, Tensor, TensorData, TensorSpec};
+
+    use super::*;
+
+    /// Absence is seen by all: no noise covers what it tells.
+    #[test]
+    fn under_noise_no_value_of_an_update_makes_the_member_absent() {
+        // spec: [encode.noise.values]
+        let law = Law::skellam("90".parse().unwrap()).unwrap();
+        let cohort = Cohort::new(4, 1, 1).unwrap();
+        let noise = NoisePlan::derive(law, cohort, Sharing::DropoutExact).unwrap();
+        let float = Encoding::Float(FloatEncoding::new(Clip::L2(1.0), 12));
+        let integer = Encoding::Integer { min: 0, max: 9 };
+        let cases = [
+            (float, TensorData::F64(vec![f64::NAN, f64::INFINITY])),
+            (integer, TensorData::I64(vec![-1, 10])),
+        ];
+        for (encoding, data) in cases {
+            let spec = TensorSpec {
+                name: "w".into(),
+                shape: vec![2],
+                dtype: data.dtype(),
+            };
+            let manifest = Manifest::new(vec![spec]).unwrap();
+            let prepared = |bound| {
+                let plan = Plan::derive(&manifest, &encoding, 4, bound).unwrap();
+                let shape = vec![2];
+                let data = data.clone();
+                let tensors = [("w".to_owned(), Tensor { shape, data })].into();
+                Prepared::new(LocalUpdate { tensors, weight: 1 }, &plan).is_ok()
+            };
+            assert!(prepared(noise.bound()), "{encoding:?}");
+            assert!(!prepared(NoiseBound::NONE), "{encoding:?}");
+        }
+    }
+}
