@@ -7,6 +7,8 @@
 //! encoded, passed through the tamper, decoded under its cap, and handed to the machine it is for, as on a network. A
 //! [`Script`] says who vanishes where. The [`Report`] says what came out, and whether it is the plain integer sum of the
 //! named survivors (and of the noise that stays, in a task with noise), computed on a separate path.
+//!
+//! [`ops`] goes further: rounds in virtual time from a list of operations, random or kept, each judged.
 
 #![cfg_attr(
     not(test),
@@ -17,6 +19,7 @@ mod cost;
 mod federation;
 mod inputs;
 mod member;
+pub mod ops;
 mod report;
 mod run;
 mod script;
