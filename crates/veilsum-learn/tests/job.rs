@@ -725,7 +725,7 @@ fn clip_weights_and_rounding_follow_from_algorithm_and_noise() {
 fn under_privacy_no_model_and_no_example_makes_a_member_absent() {
     // spec: [job.finite]
     let model_of = |job: &Job| {
-        let mut tensors = job.model().tensors().clone();
+        let mut tensors = job.first_model().tensors().clone();
         for tensor in tensors.values_mut() {
             let veilsum_encode::TensorData::F32(values) = &mut tensor.data else {
                 panic!("wanted f32");
