@@ -22,7 +22,7 @@ use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Sid, Sid2, Slot, UpdateDigest};
 use veilsum_proto::ledger::MemoryLedger;
 use veilsum_proto::masked::MaskedUpdate;
-use veilsum_proto::member::{Floors, Member, Reply, UnlistedTasks};
+use veilsum_proto::member::{ExampleClip, Floors, Member, PrivacyFloors, Reply, UnlistedTasks};
 use veilsum_proto::message::{
     Accept, Advert, Adverts, Body, Caps, Certificate, Confirmation, Deadlines, DeliveredShares,
     Message, Reveal, SealedShares, ShareRequest, ShareSet, Shares, SignedSlot, SurvivorSet,
@@ -100,6 +100,11 @@ impl Play {
                 floors: Floors {
                     // what the roster must list has tests of its own
                     unlisted: UnlistedTasks::Any,
+                    // rows are made to fit
+                    privacy: PrivacyFloors {
+                        example_clip: ExampleClip::Checked,
+                        ..PrivacyFloors::default()
+                    },
                     ..Floors::default()
                 },
                 machine: None,

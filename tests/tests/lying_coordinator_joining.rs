@@ -140,6 +140,11 @@ fn rounds_beyond_the_rosters_last_and_attempts_beyond_the_tasks_limit_are_refuse
         invited(&play, &late, Floors::default()).err(),
         Some(Refusal::LastRound { got, last })
     );
+    late.round = Round(0);
+    assert_eq!(
+        invited(&play, &late, Floors::default()).err(),
+        Some(Refusal::RoundZero)
+    );
     late.round = last;
     assert!(invited(&play, &late, Floors::default()).is_ok());
     late.attempt = Attempt(3);

@@ -10,7 +10,7 @@ use veilsum_encode::Clip;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Round, Slot, TaskDigest, UpdateDigest};
 use veilsum_proto::ledger::{Entry, Ledger as _, MemoryLedger};
-use veilsum_proto::member::PrivacyFloors;
+use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 use veilsum_proto::refusal::Refusal;
 use veilsum_proto::task::NoiseSpec;
 use veilsum_tests::{Play, Setup, skellam};
@@ -35,6 +35,27 @@ fn play(privacy: PrivacyFloors) -> Play {
 fn epsilon(rounds: u64) -> f64 {
     let play = Play::new(&setup(), &[]);
     play.context.noise.as_ref().unwrap().total(rounds).epsilon
+}
+
+/// At the delta of the task.
+const BOUNDS: Bounds = Bounds {
+    delta: 1e-6,
+    per_round: None,
+    per_task: None,
+    total: None,
+};
+
+fn bounded(bounds: Bounds) -> PrivacyFloors {
+    PrivacyFloors {
+        example_clip: ExampleClip::Checked,
+        bounds: vec![bounds],
+        ..PrivacyFloors::default()
+    }
+}
+
+/// A little above: a total counts at an order fixed before.
+fn above(epsilon: f64) -> f64 {
+    epsilon * 1.02
 }
 
 /// The attempt ends in Upload, after all but three uploaded.
@@ -101,11 +122,11 @@ fn is_over(refused: Result<(), Refusal>, budget: &str) -> bool {
 // spec: [upload.charge] [noise.budget.once] [ledger.durable]
 #[test]
 fn a_round_is_charged_once_before_its_update_whatever_its_attempts_and_restarts() {
-    let privacy = PrivacyFloors {
-        epsilon_per_task: Some(epsilon(1)),
-        epsilon_total: Some(epsilon(1)),
-        ..PrivacyFloors::default()
-    };
+    let privacy = bounded(Bounds {
+        per_task: Some(epsilon(1)),
+        total: Some(above(epsilon(1))),
+        ..BOUNDS
+    });
     let mut play = play(privacy);
     abort_in_upload(&mut play);
     assert_eq!(acts(&play), ["advert", "charged", "update"]);
@@ -124,23 +145,22 @@ fn a_round_is_charged_once_before_its_update_whatever_its_attempts_and_restarts(
     let noise = play.context.noise.as_ref().unwrap();
     let task = &play.context.task_digest;
     assert_eq!(state.charged(task, Round(1)), Some(noise.release()));
-    assert_eq!(state.spent(task, None), Some(noise.statement()));
+    assert_eq!(state.spent(task, 1e-6), Some(noise.statement()));
     assert_eq!(
-        state.spent_total(Unit::Member, None),
+        state.spent_total(Unit::Member, 1e-6),
         Some(noise.statement())
     );
-    assert_eq!(state.spent_total(Unit::Example, None), None);
-    assert_eq!(state.spent(&TaskDigest([1; 32]), None), None);
+    assert_eq!(state.spent(&TaskDigest([1; 32]), 1e-6), None);
 }
 
 // spec: [join.budget] [noise.budget.stop]
 #[test]
 fn a_round_that_would_exceed_the_budget_of_its_task_is_not_joined() {
     let between = (epsilon(1) + epsilon(2)) / 2.0;
-    let privacy = PrivacyFloors {
-        epsilon_per_task: Some(between),
-        ..PrivacyFloors::default()
-    };
+    let privacy = bounded(Bounds {
+        per_task: Some(between),
+        ..BOUNDS
+    });
     let mut play = play(privacy);
     play.assert_exact(0..7);
     let refused = play.reopen(2, 0);
@@ -157,46 +177,62 @@ fn a_round_that_would_exceed_the_budget_of_its_task_is_not_joined() {
     play.assert_exact(1..7);
 }
 
-/// A coordinator may invent tasks: the total counts them all, at the smallest delta of any, for each unit on its own.
-// spec: [join.budget] [noise.account.unit]
+/// A coordinator may invent tasks: the total counts them all, at the site's delta, whatever theirs.
+// spec: [join.budget] [join.delta]
 #[test]
-fn all_tasks_count_together_whatever_their_names() {
-    let budget = |epsilon| PrivacyFloors {
-        epsilon_total: Some(epsilon),
-        ..PrivacyFloors::default()
+fn all_tasks_count_together_whatever_their_names_and_deltas() {
+    let budget = |epsilon| {
+        bounded(Bounds {
+            total: Some(epsilon),
+            ..BOUNDS
+        })
     };
-    let mut play = play(budget((epsilon(2) + epsilon(3)) / 2.0));
-    for (digest, joins) in [(1, true), (2, false)] {
-        let entry = invented(&play, digest, 1e-6);
-        record(&mut play, entry);
-        assert_eq!(play.invite(0).is_ok(), joins, "{digest}");
+    for delta in [1e-6, 0.9999] {
+        let mut play = play(budget((epsilon(2) + epsilon(3)) / 2.0));
+        for (digest, joins) in [(1, true), (2, false)] {
+            let entry = invented(&play, digest, delta);
+            record(&mut play, entry);
+            assert_eq!(play.invite(0).is_ok(), joins, "{digest}");
+        }
+        assert!(is_over(play.invite(0), "all tasks together"));
     }
-    assert!(is_over(play.invite(0), "all tasks together"));
-    // A smaller delta of another task makes the same noise worth more.
-    let mut play = self::play(budget(epsilon(2)));
-    let entry = invented(&play, 1, 1e-6);
-    record(&mut play, entry);
-    assert!(play.invite(0).is_ok());
-    let mut play = self::play(budget(epsilon(2)));
-    let entry = invented(&play, 1, 1e-9);
-    record(&mut play, entry);
-    assert!(is_over(play.invite(0), "all tasks together"));
-    // Rounds for another unit are another budget.
+}
+
+/// Hiding a member hides its examples, which change its part into another, not into zeros.
+// spec: [join.budget] [noise.account.unit] [noise.account.examples]
+#[test]
+fn rounds_for_members_cost_examples_as_soon_as_examples_count() {
     let other = example_play();
-    let mut play = self::play(budget(epsilon(1)));
+    let budget = above(epsilon(1));
+    let privacy = || {
+        bounded(Bounds {
+            total: Some(budget),
+            ..BOUNDS
+        })
+    };
+    assert!(play(privacy()).invite(0).is_ok());
+    let mut play = self::play(PrivacyFloors::default());
+    play.players.get_mut(&Slot(0)).unwrap().floors.privacy = privacy();
     let entry = invented(&other, 1, 1e-6);
     record(&mut play, entry);
-    assert!(play.invite(0).is_ok());
+    assert!(is_over(play.invite(0), "all tasks together"));
+    // a site that names examples counts them from the start
+    let mut play = self::play(PrivacyFloors::default());
+    play.players.get_mut(&Slot(0)).unwrap().floors.privacy = PrivacyFloors {
+        unit: Some(Unit::Example),
+        ..privacy()
+    };
+    assert!(is_over(play.invite(0), "all tasks together"));
 }
 
 /// Two rounds that were joined while there was enough for one of them.
 // spec: [join.budget] [upload.charge]
 #[test]
 fn the_budget_is_asked_again_before_the_upload_and_a_refusal_records_nothing() {
-    let mut play = play(PrivacyFloors {
-        epsilon_total: Some(epsilon(1)),
-        ..PrivacyFloors::default()
-    });
+    let mut play = play(bounded(Bounds {
+        total: Some(above(epsilon(1))),
+        ..BOUNDS
+    }));
     play.run_to(PhaseName::Upload);
     let entry = invented(&play, 1, 1e-6);
     record(&mut play, entry);
@@ -237,8 +273,17 @@ fn a_round_charged_with_another_release_is_refused() {
 
 // spec: [upload.reuse]
 #[test]
-fn an_update_may_be_used_again_where_noise_covers_every_use() {
+fn an_update_may_be_used_again_where_bounded_noise_covers_every_use() {
     let mut play = Play::new(&setup(), &[]);
+    for player in play.players.values_mut() {
+        player.floors.privacy = bounded(Bounds {
+            per_task: Some(1e3),
+            ..BOUNDS
+        });
+    }
+    for slot in 0..7 {
+        play.invite(slot).unwrap();
+    }
     play.assert_exact(0..7);
     assert!(play.reopen(2, 0).is_empty());
     // The same rows once more.
@@ -259,6 +304,19 @@ fn an_update_may_be_used_again_where_noise_covers_every_use() {
     assert_eq!(play.upload(0).unwrap_err().kind(), "update_used");
     play.silent.insert(Slot(0));
     play.assert_exact(1..7);
+}
+
+/// The coordinator says how much noise there is: without a bound of the site's it may be next to none.
+// spec: [upload.reuse]
+#[test]
+fn noise_without_a_bound_covers_no_second_use() {
+    let mut play = Play::new(&setup(), &[]);
+    play.assert_exact(0..7);
+    assert!(play.reopen(2, 0).is_empty());
+    play.run_to(PhaseName::Upload);
+    let due = play.due(0).unwrap();
+    play.tell(0, due).unwrap();
+    assert_eq!(play.upload(0).unwrap_err().kind(), "update_used");
 }
 
 fn digest_of(play: &Play, slot: u32) -> (u32, UpdateDigest) {
@@ -298,33 +356,37 @@ fn judged(mut play: Play, privacy: PrivacyFloors) -> Option<(&'static str, Strin
 fn a_task_without_noise_is_refused_by_every_floor_that_only_noise_can_meet() {
     let none = PrivacyFloors::default();
     let without = || Play::new(&Setup::new(7, 1, 2), &[]);
-    assert_eq!(judged(without(), none), None);
+    assert_eq!(judged(without(), none.clone()), None);
     let demands = [
         PrivacyFloors {
             required: true,
-            ..none
+            ..none.clone()
         },
         PrivacyFloors {
             unit: Some(Unit::Example),
-            ..none
+            ..none.clone()
         },
         PrivacyFloors {
-            epsilon_per_round: Some(1e9),
-            ..none
+            adjacency: Some(Adjacency::ZeroOut),
+            ..none.clone()
         },
-        PrivacyFloors {
-            epsilon_per_task: Some(1e9),
-            ..none
-        },
-        PrivacyFloors {
-            epsilon_total: Some(1e9),
-            ..none
-        },
+        bounded(Bounds {
+            per_round: Some(1e9),
+            ..BOUNDS
+        }),
+        bounded(Bounds {
+            per_task: Some(1e9),
+            ..BOUNDS
+        }),
+        bounded(Bounds {
+            total: Some(1e9),
+            ..BOUNDS
+        }),
     ];
     for demand in demands {
         let wanted = Some(("differential privacy", "none".to_owned()));
-        assert_eq!(judged(without(), demand), wanted);
-        assert_eq!(judged(play(none), demand), None);
+        assert_eq!(judged(without(), demand.clone()), wanted);
+        assert_eq!(judged(play(none.clone()), demand), None);
     }
 }
 
@@ -333,6 +395,7 @@ fn a_task_without_noise_is_refused_by_every_floor_that_only_noise_can_meet() {
 fn member_is_the_stricter_unit() {
     let of = |unit| PrivacyFloors {
         unit: Some(unit),
+        example_clip: ExampleClip::Checked,
         ..PrivacyFloors::default()
     };
     let member = || play(PrivacyFloors::default());
@@ -345,25 +408,73 @@ fn member_is_the_stricter_unit() {
 
 // spec: [join.privacy]
 #[test]
-fn one_round_may_cost_so_much_at_the_sites_delta() {
-    let most = |epsilon, delta| PrivacyFloors {
-        epsilon_per_round: Some(epsilon),
-        delta,
+fn replace_is_the_stricter_adjacency() {
+    let of = |adjacency| PrivacyFloors {
+        adjacency: Some(adjacency),
+        example_clip: ExampleClip::Checked,
         ..PrivacyFloors::default()
     };
     let member = || play(PrivacyFloors::default());
+    let refused = Some(("adjacency of privacy", "zero-out".to_owned()));
+    assert_eq!(judged(member(), of(Adjacency::Replace)), refused);
+    assert_eq!(judged(member(), of(Adjacency::ZeroOut)), None);
+    assert_eq!(judged(example_play(), of(Adjacency::Replace)), None);
+}
+
+// spec: [join.example-clip]
+#[test]
+fn examples_are_protected_only_where_somebody_keeps_to_their_clip() {
+    let of = |example_clip| PrivacyFloors {
+        example_clip,
+        ..PrivacyFloors::default()
+    };
+    let judged = |clip| judged(example_play(), of(clip));
+    let refused = Some(("example clip", "l2 of 1".to_owned()));
+    assert_eq!(judged(ExampleClip::Unknown), refused);
+    assert_eq!(judged(ExampleClip::Kept(Clip::L1(1.0))), refused);
+    assert_eq!(judged(ExampleClip::Kept(Clip::L2(1.01))), refused);
+    for clip in [Clip::L2(1.0), Clip::L2(0.5)] {
+        assert_eq!(judged(ExampleClip::Kept(clip)), None);
+    }
+    assert_eq!(judged(ExampleClip::Checked), None);
+    let kept = ExampleClip::Kept(Clip::L2(1.01));
+    let both = of(kept).and(of(ExampleClip::Checked));
+    assert_eq!(both.example_clip, kept);
+}
+
+// spec: [join.privacy] [join.delta]
+#[test]
+fn one_round_may_cost_so_much_at_the_sites_delta() {
+    let most = |epsilon, delta| {
+        bounded(Bounds {
+            delta,
+            per_round: Some(epsilon),
+            ..BOUNDS
+        })
+    };
+    let member = || play(PrivacyFloors::default());
     let one = epsilon(1);
-    assert_eq!(judged(member(), most(one, None)), None);
+    assert_eq!(judged(member(), most(one, 1e-6)), None);
     for floor in [
-        most(one * 0.999, None),
-        most(one, Some(1e-9)),
-        most(f64::NAN, None),
+        most(one * 0.999, 1e-6),
+        most(one, 1e-9),
+        most(f64::NAN, 1e-6),
         // No epsilon stands at a delta that is no probability.
-        most(1e300, Some(2.0)),
+        most(1e300, 2.0),
+        // Of two sides each has its word.
+        most(one, 1e-6).and(most(one, 1e-9)),
     ] {
         let (what, got) = judged(member(), floor).unwrap();
         assert_eq!(what, "privacy of one round");
         assert!(got.ends_with("per member"), "{got}");
     }
-    assert_eq!(judged(member(), most(one * 0.999, Some(1e-3))), None);
+    assert_eq!(judged(member(), most(one * 0.999, 1e-3)), None);
+    // The task's delta has no say.
+    let mut noise = skellam("400");
+    noise.delta = "0.9999".parse().unwrap();
+    let near_one = Play::new(&setup().noised(noise), &[]);
+    let noise = near_one.context.noise.as_ref().unwrap();
+    assert_eq!(noise.statement().epsilon, 0.0);
+    let (what, _) = judged(near_one, most(one * 0.999, 1e-6)).unwrap();
+    assert_eq!(what, "privacy of one round");
 }

@@ -19,7 +19,7 @@ use veilsum_sim::ops::{
 };
 
 /// Random lists of one run; `VEILSUM_LISTS` and `VEILSUM_SEED` ask for others.
-const LISTS: u64 = 20_000;
+const LISTS: u64 = 6_000;
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())

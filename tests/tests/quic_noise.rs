@@ -13,7 +13,7 @@ use veilsum_client::{Event, RoundPrivacy};
 use veilsum_dp::{Adjacency, NoiseBound, Sharing, Unit};
 use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, Plan, TensorSpec};
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
-use veilsum_proto::member::PrivacyFloors;
+use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 use veilsum_proto::message::Deadlines;
 use veilsum_proto::noise::RoundNoise;
 use veilsum_proto::session::RoundContext;
@@ -273,7 +273,12 @@ fn a_member_whose_budget_is_spent_stays_out_whether_it_was_restarted_or_not() {
         let site = site.with(|config| {
             config.policy.privacy = PrivacyFloors {
                 required: true,
-                epsilon_per_task: Some(most),
+                bounds: vec![Bounds {
+                    delta: 1e-6,
+                    per_round: None,
+                    per_task: Some(most),
+                    total: None,
+                }],
                 ..Default::default()
             };
         });
@@ -364,8 +369,13 @@ fn a_site_that_hides_members_does_not_join_a_task_that_hides_examples() {
     config.deadlines.advertise_ms = SHORT_MS;
     let house = House::open(&federation, vec![config]);
     let inputs = Inputs::of(63);
-    let others =
-        (0..3).map(|slot| Site::new(&federation, &house, Slot(slot), inputs).run(&federation));
+    let others = (0..3).map(|slot| {
+        Site::new(&federation, &house, Slot(slot), inputs)
+            .with(|config| {
+                config.contributor.example_clip = ExampleClip::Checked;
+            })
+            .run(&federation)
+    });
     let others = others.collect::<Vec<_>>();
     let site = Site::new(&federation, &house, Slot(3), inputs).with(|config| {
         config.policy.privacy = PrivacyFloors {

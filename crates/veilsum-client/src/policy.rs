@@ -573,8 +573,8 @@ required = false
 
 # Most that one round, all rounds of one task, and all tasks together may cost, as epsilon at delta. A round that would cost more is
 # refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came: rounds that
-# protect members for members, and all rounds for examples, as soon as examples count. Without a total, bounds of rounds and
-# tasks need tasks that the coordinator cannot invent: `tasks` with digests, or unlisted_tasks = "refuse".
+# protect members for members, and all rounds for examples, as soon as examples count. Bounds of rounds and of tasks without a
+# total need tasks that the coordinator cannot invent: `tasks` with digests, or unlisted_tasks = "refuse".
 # A new key with a new ledger has forgotten what was spent: take it off the total by hand, or carry the ledger over.
 # epsilon_per_round = 1.0
 # epsilon_per_task = 4.0

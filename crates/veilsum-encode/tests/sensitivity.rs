@@ -270,3 +270,16 @@ fn a_step_is_the_range_over_the_levels() {
     let found = derive(&plan, Unit::Member, Adjacency::ZeroOut, None);
     assert_eq!(*found.per_coordinate(), Rational::integer(127), "saturates");
 }
+
+// spec: [noise.sensitivity.whole]
+#[test]
+fn an_example_of_integers_that_cannot_move_by_one_is_refused() {
+    let plan = integer_plan(4, -3, 9, 10);
+    for clip in [Clip::L1(0.5), Clip::L2(0.999), Clip::LInf(0.25)] {
+        let found = plan.sensitivity(Unit::Example, Adjacency::ZeroOut, Some(clip));
+        let refused = PlanError::ExampleClipBelowOne {
+            found: clip.bound(),
+        };
+        assert_eq!(found, Err(refused));
+    }
+}

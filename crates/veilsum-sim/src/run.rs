@@ -18,7 +18,7 @@ use veilsum_proto::coordinator::{Coordinator, Finished, PhaseName, SumNoise};
 use veilsum_proto::fault::{Fault, FaultKind};
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
 use veilsum_proto::masked::MaskedUpdate;
-use veilsum_proto::member::{Floors, Member, UnlistedTasks};
+use veilsum_proto::member::{ExampleClip, Floors, Member, PrivacyFloors, UnlistedTasks};
 use veilsum_proto::message::{Caps, Deadlines, Message};
 use veilsum_proto::session::RoundContext;
 use veilsum_proto::task::{Task, TaskError};
@@ -49,6 +49,10 @@ impl Default for RunOptions {
             floors: Floors {
                 // one process holds all keys here and chooses everything; there is nobody to be protected from it
                 unlisted: UnlistedTasks::Any,
+                privacy: PrivacyFloors {
+                    example_clip: ExampleClip::Checked,
+                    ..PrivacyFloors::default()
+                },
                 ..Floors::default()
             },
             base_model: ModelDigest([0; 32]),

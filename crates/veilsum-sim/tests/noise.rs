@@ -21,11 +21,11 @@ impl Updates for Floats {
     fn of(&self, slot: Slot) -> Option<Brought> {
         let value = |index: usize| {
             let phase = f64::from(slot.0) + index as f64 / 7.0;
-            (phase.sin() / 20.0) as f32
+            phase.sin() / 20.0
         };
         let tensor = Tensor {
             shape: vec![COORDINATES as u64],
-            data: TensorData::F32((0..COORDINATES).map(value).collect()),
+            data: TensorData::F64((0..COORDINATES).map(value).collect()),
         };
         Some(Brought {
             tensors: BTreeMap::from([("w".to_owned(), tensor)]),
@@ -55,7 +55,7 @@ delta = 0.000001
 [[tensors]]
 name = "w"
 shape = [{COORDINATES}]
-dtype = "f32"
+dtype = "f64"
 "#
     );
     Task::from_toml(&text).unwrap()

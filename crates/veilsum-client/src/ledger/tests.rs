@@ -147,8 +147,8 @@ fn what_was_charged_costs_the_same_after_the_ledger_is_opened_again() {
     }
     let spent = |ledger: &FileLedger| {
         let state = ledger.state().unwrap();
-        let total = state.spent_total(noise.unit(), None).unwrap();
-        (state.spent(&task.digest(), None).unwrap(), total)
+        let total = state.spent_total(noise.unit(), noise.delta()).unwrap();
+        (state.spent(&task.digest(), noise.delta()).unwrap(), total)
     };
     let before = spent(&ledger);
     assert_eq!(before, (noise.total(3), noise.total(3)));

@@ -1,5 +1,6 @@
 use super::*;
-use veilsum_dp::Unit;
+use veilsum_dp::{Adjacency, Unit};
+use veilsum_proto::member::{Bounds, ExampleClip};
 
 const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
@@ -52,7 +53,9 @@ fn the_example_lists_the_defaults_and_is_refused_until_an_authority_is_named() {
         .replace("required = false", "required = true")
         .replace("# unit", "unit")
         .replace("# epsilon", "epsilon")
-        .replace("# delta", "delta");
+        .replace("# delta", "delta")
+        .replace("# adjacency", "adjacency")
+        .replace("# example_clip", "example_clip");
     let policy = Policy::from_toml(&uncommented).unwrap();
     assert_eq!(
         (policy.min_clip, policy.max_clip),
@@ -66,10 +69,14 @@ fn the_example_lists_the_defaults_and_is_refused_until_an_authority_is_named() {
     let privacy = PrivacyFloors {
         required: true,
         unit: Some(Unit::Example),
-        epsilon_per_round: Some(1.0),
-        epsilon_per_task: Some(4.0),
-        epsilon_total: Some(8.0),
-        delta: Some(1e-6),
+        adjacency: Some(Adjacency::Replace),
+        example_clip: ExampleClip::Kept(Clip::L2(1.0)),
+        bounds: vec![Bounds {
+            delta: 1e-6,
+            per_round: Some(1.0),
+            per_task: Some(4.0),
+            total: Some(8.0),
+        }],
     };
     assert_eq!(policy.privacy, privacy);
 }
@@ -132,7 +139,9 @@ fn bounds_on_epsilon_that_bind_nothing_are_refused() {
         ("required = true\ndelta = 1.0", "privacy.delta"),
         ("required = true\nunit = \"site\"", "unit"),
         ("required = true\nepsilon = 1.0", "epsilon"),
+        ("example_clip = { l2 = 0.0 }", "privacy.example_clip"),
         ("unit = \"member\"", "privacy.unit"),
+        ("adjacency = \"replace\"", "privacy.adjacency"),
         ("epsilon_total = 8.0", "privacy.epsilon_total"),
         ("required = false\ndelta = 1e-6", "privacy.delta"),
     ];
@@ -142,7 +151,41 @@ fn bounds_on_epsilon_that_bind_nothing_are_refused() {
     }
     let error = policy("[privacy]\nepsilon_total = 8.0\n").unwrap_err();
     assert_eq!(error.kind(), "policy_unbound");
-    policy("[privacy]\nrequired = true\nunit = \"member\"\nepsilon_total = 8\n").unwrap();
+    policy("[privacy]\nrequired = true\nunit = \"member\"\nepsilon_total = 8\ndelta = 1e-6\n")
+        .unwrap();
+    policy("[privacy]\nexample_clip = { l1 = 2.0 }\n").unwrap();
+}
+
+// spec: [policy.privacy.delta]
+#[test]
+fn an_epsilon_whose_delta_the_coordinator_would_choose_is_refused() {
+    for key in ["epsilon_per_round", "epsilon_per_task", "epsilon_total"] {
+        let text =
+            format!("unlisted_tasks = \"refuse\"\n[privacy]\nrequired = true\n{key} = 8.0\n");
+        let error = policy(&text).unwrap_err();
+        assert_eq!(error.kind(), "policy_no_delta");
+        assert!(error.to_string().contains(key), "{error}");
+        policy(&format!("{text}delta = 1e-6\n")).unwrap();
+    }
+}
+
+// spec: [policy.privacy.total]
+#[test]
+fn bounds_that_each_of_many_invented_tasks_would_keep_to_are_refused() {
+    let digest = "0".repeat(64);
+    let with = |head: &str, key: &str| {
+        policy(&format!(
+            "{head}\n[privacy]\nrequired = true\n{key} = 1.0\ndelta = 1e-6\n"
+        ))
+    };
+    for key in ["epsilon_per_round", "epsilon_per_task"] {
+        for head in ["", "tasks = [\"digits\"]", "unlisted_tasks = \"any\""] {
+            assert_eq!(with(head, key), Err(PolicyError::NoTotal), "{head}");
+        }
+        with("unlisted_tasks = \"refuse\"", key).unwrap();
+        with(&format!("tasks = [\"{digest}\"]"), key).unwrap();
+        with("", &format!("epsilon_total = 8.0\n{key}")).unwrap();
+    }
 }
 
 // spec: [policy.sum]

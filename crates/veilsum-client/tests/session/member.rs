@@ -188,7 +188,7 @@ struct Worker {
 
 impl Contributor for Worker {
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
-        let round = if self.fixed { 0.0 } else { info.round.0 as f32 };
+        let round = if self.fixed { 1.0 } else { info.round.0 as f32 };
         self.log.lock().unwrap().asked.push(info.clone());
         while self.held.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(5));

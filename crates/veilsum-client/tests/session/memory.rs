@@ -25,31 +25,31 @@ fn asked(member: &Member) -> Vec<(String, u64)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_further_task_waits_until_one_of_those_held_is_over() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut setup = Setup::new(&house, 1);
     setup.config.policy.max_open_tasks = 1;
     let member = setup.run();
     until("the advert", || house.sent_by_first("Advert").len() == 1).await;
-    house.round_of(named("other"), 0, 0, None);
+    house.round_of(named("other"), 1, 0, None);
     until("the refusal", || member.refused("too_many_tasks")).await;
-    assert_eq!(asked(&member), [("test".to_owned(), 0)]);
-    house.abort(0, 0);
+    assert_eq!(asked(&member), [("test".to_owned(), 1)]);
+    house.abort(1, 0);
     until("the abort", || {
         member.has(|event| matches!(event, Event::Abort { .. }))
     })
     .await;
-    house.round_of(named("other"), 0, 0, None);
+    house.round_of(named("other"), 1, 0, None);
     until("the other advert", || {
         house.sent_by_first("Advert").len() == 2
     })
     .await;
     assert_eq!(
         asked(&member),
-        [("test".to_owned(), 0), ("other".to_owned(), 0)]
+        [("test".to_owned(), 1), ("other".to_owned(), 1)]
     );
     // the round that made room is forgotten, its update with it
     house.inner.lock().take_machine();
-    house.round(0, 1, None);
+    house.round(1, 1, None);
     until("the second refusal", || {
         let events = member.events();
         let refused = events.iter().filter(
@@ -66,13 +66,13 @@ async fn a_further_task_waits_until_one_of_those_held_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rounds_that_were_superseded_before_the_contributor_was_free_are_not_asked_for() {
     let house = House::open(roster(1));
-    house.round(0, 0, Some(b"model 0"));
+    house.round(1, 0, Some(b"model 1"));
     let setup = Setup::new(&house, 1);
     let held = setup.held.clone();
     held.store(true, Ordering::Relaxed);
     let member = setup.run();
     until("the first ask", || asked(&member).len() == 1).await;
-    for round in 1..=4 {
+    for round in 2..=5 {
         let model = format!("model {round}");
         house.round(round, 0, Some(model.as_bytes()));
         until("the round", || {
@@ -85,7 +85,7 @@ async fn rounds_that_were_superseded_before_the_contributor_was_free_are_not_ask
     until("the advert", || house.sent_by_first("Advert").len() == 1).await;
     assert_eq!(
         asked(&member),
-        [("test".to_owned(), 0), ("test".to_owned(), 4)]
+        [("test".to_owned(), 1), ("test".to_owned(), 5)]
     );
     member.stop.stop();
     member.end().await.0.unwrap();
@@ -96,7 +96,7 @@ async fn rounds_that_were_superseded_before_the_contributor_was_free_are_not_ask
 async fn an_update_asked_for_before_its_round_was_forgotten_does_not_go_into_the_same_round_opened_again()
  {
     let house = House::open(roster(1));
-    house.round(0, 0, Some(b"old model"));
+    house.round(1, 0, Some(b"old model"));
     let setup = Setup::new(&house, 1);
     let held = setup.held.clone();
     held.store(true, Ordering::Relaxed);
@@ -109,10 +109,10 @@ async fn an_update_asked_for_before_its_round_was_forgotten_does_not_go_into_the
         );
         opened.count()
     };
-    house.round(1, 0, Some(b"other model"));
-    until("the later round", || opened(1) == 1).await;
-    house.round(0, 0, Some(b"new model"));
-    until("the round again", || opened(0) == 2).await;
+    house.round(2, 0, Some(b"other model"));
+    until("the later round", || opened(2) == 1).await;
+    house.round(1, 0, Some(b"new model"));
+    until("the round again", || opened(1) == 2).await;
     held.store(false, Ordering::Relaxed);
     until("an advert", || !house.sent_by_first("Advert").is_empty()).await;
     let models = || {
@@ -132,7 +132,7 @@ async fn an_update_asked_for_before_its_round_was_forgotten_does_not_go_into_the
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_contribution_is_made_before_anything_is_asked_of_it() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut setup = Setup::new(&house, 1);
     setup.value = 5.0;
     let member = setup.run();

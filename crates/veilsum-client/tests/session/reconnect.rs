@@ -13,7 +13,7 @@ use crate::member::Setup;
 async fn round_with(breaks: &[Break]) -> House {
     let house = House::open(roster(1));
     house.break_line(breaks);
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let members = [1, 2, 3].map(|seed| Setup::new(&house, seed).run());
     for member in members {
         let (outcome, ended) = member.end().await;
@@ -79,7 +79,7 @@ async fn a_model_is_fetched_on_where_its_line_broke() {
     let model = (0..3_000_000_u32)
         .flat_map(u32::to_le_bytes)
         .collect::<Vec<_>>();
-    house.round(0, 0, Some(&model));
+    house.round(1, 0, Some(&model));
     let members = [1, 2, 3].map(|seed| Setup::new(&house, seed).run());
     for member in members {
         let (outcome, ended) = member.end().await;
@@ -98,7 +98,7 @@ async fn a_model_is_fetched_on_where_its_line_broke() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_model_that_is_not_the_promised_one_is_not_trained_on() {
     let house = House::open(roster(1));
-    house.round(0, 0, Some(b"the model"));
+    house.round(1, 0, Some(b"the model"));
     for blob in house.inner.lock().blobs.values_mut() {
         *blob = veilsum_quic::Blob::Memory("another model".into());
     }

@@ -14,7 +14,7 @@ use crate::member::{Ended, Setup};
 
 /// Runs member 1 against a round until it ends by itself with an error of this kind; returns the error's text.
 async fn ends_with(kind: &str, house: &House, setup: Setup) -> (String, Ended) {
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let (outcome, ended) = setup.run().end().await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), kind, "{error}");
@@ -145,7 +145,7 @@ async fn a_refused_task_does_not_end_a_member_that_has_another() {
     setup.config.policy = Policy::from_toml(&text).unwrap();
     let member = setup.run();
     until("the refusal", || member.refused("policy")).await;
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     until("the advert", || house.sent().len() == 1).await;
     tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
     member.stop.stop();
@@ -156,7 +156,7 @@ async fn a_refused_task_does_not_end_a_member_that_has_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_rounds_are_joined_than_the_day_has() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let members = [1, 2, 3].map(|seed| {
         let mut setup = Setup::new(&house, seed);
         setup.config.policy.rounds_per_day = (seed == 1).then_some(1);
@@ -168,7 +168,7 @@ async fn no_more_rounds_are_joined_than_the_day_has() {
         logs.all(|log| log.results.len() == 1)
     })
     .await;
-    house.round(1, 0, None);
+    house.round(2, 0, None);
     let [first, second, third] = members;
     until("the refusal", || first.refused("policy")).await;
     for member in [first, second, third] {
@@ -182,10 +182,10 @@ async fn no_more_rounds_are_joined_than_the_day_has() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_further_attempt_from_another_model_is_refused() {
     let house = House::open(roster(1));
-    house.round(0, 0, Some(b"first"));
+    house.round(1, 0, Some(b"first"));
     let member = Setup::new(&house, 1).run();
     until("the advert", || house.sent().len() == 1).await;
-    house.round(0, 1, Some(b"second"));
+    house.round(1, 1, Some(b"second"));
     until("the refusal", || member.refused("model")).await;
     member.stop.stop();
     member.end().await.0.unwrap();
@@ -196,12 +196,12 @@ async fn a_further_attempt_from_another_model_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invitation_that_does_not_stand_leaves_the_earlier_attempt_alone() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let member = Setup::new(&house, 1).run();
     until("the advert", || house.sent().len() == 1).await;
     // attempt 3 of a task that allows attempts 0 to 2, while the machine of attempt 0 goes on
     let machine = house.inner.lock().take_machine();
-    house.round(0, 3, None);
+    house.round(1, 3, None);
     until("the refusal", || member.refused("last_attempt")).await;
     house.inner.lock().put_machine(machine);
     let others = [2, 3].map(|seed| Setup::new(&house, seed).run());
@@ -217,7 +217,7 @@ async fn an_invitation_that_does_not_stand_leaves_the_earlier_attempt_alone() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_coordinator_at_the_address_gets_nothing() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut setup = Setup::new(&house, 1);
     let mut draft = Arc::unwrap_or_clone(roster(1)).into_draft();
     draft.set_coordinator(identity(77).public());
@@ -244,7 +244,7 @@ async fn another_coordinator_at_the_address_gets_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn at_its_deadline_an_attempt_is_erased_without_a_message_or_a_line() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut setup = Setup::new(&house, 1);
     setup.config.policy.longest_attempt = std::time::Duration::from_millis(600);
     let member = setup.run();
@@ -275,7 +275,7 @@ async fn at_its_deadline_an_attempt_is_erased_without_a_message_or_a_line() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_contributor_without_an_update_sends_no_advert() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut setup = Setup::new(&house, 1);
     setup.fails = true;
     let member = setup.run();
@@ -305,7 +305,7 @@ async fn an_update_that_does_not_fit_sends_no_advert() {
         (0.5, 0, "weight"),
     ] {
         let house = House::open(roster(1));
-        house.round(0, 0, None);
+        house.round(1, 0, None);
         let mut setup = Setup::new(&house, 1);
         (setup.value, setup.weight) = (value, weight);
         let member = setup.run();
@@ -335,7 +335,7 @@ async fn what_is_no_message_is_told_and_the_line_lives_on() {
         .encode()
         .into(),
     ];
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let members = [1, 2, 3].map(|seed| Setup::new(&house, seed).run());
     for member in members {
         let (outcome, ended) = member.end().await;
@@ -358,17 +358,17 @@ async fn what_is_no_message_is_told_and_the_line_lives_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restarted_member_joins_neither_the_old_attempt_nor_the_signed_round() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let member = Setup::new(&house, 1).run();
     until("the advert", || house.sent().len() == 1).await;
     member.stop.stop();
     let (_, ended) = member.end().await;
     // restarted, the same attempt is open
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let member = Setup::in_folder(&house, 1, ended.folder).run();
     until("the refusal", || member.refused("old_attempt")).await;
     // the next attempt may be joined, and is signed
-    house.round(0, 1, None);
+    house.round(1, 1, None);
     let others = [2, 3].map(|seed| Setup::new(&house, seed).run());
     let (outcome, ended) = member.end().await;
     outcome.unwrap();
@@ -376,7 +376,7 @@ async fn a_restarted_member_joins_neither_the_old_attempt_nor_the_signed_round()
         other.end().await.0.unwrap();
     }
     // restarted again: the round is closed for this member, whatever attempt is opened
-    house.round(0, 2, None);
+    house.round(1, 2, None);
     let member = Setup::in_folder(&house, 1, ended.folder).run();
     until("the refusal", || member.refused("round_closed")).await;
     member.stop.stop();
@@ -385,7 +385,7 @@ async fn a_restarted_member_joins_neither_the_old_attempt_nor_the_signed_round()
     // and its update goes into no other round
     let mut setup = Setup::in_folder(&house, 1, ended.folder);
     setup.fixed = true;
-    house.round(1, 0, None);
+    house.round(2, 0, None);
     let member = setup.run();
     until("the refusal", || member.refused("update_used")).await;
     member.stop.stop();
@@ -402,7 +402,7 @@ async fn a_ledger_that_cannot_be_written_ends_the_member_before_it_acts() {
     until("the connection", || house.connections() == 1).await;
     // the mark cannot be replaced any more
     std::fs::create_dir(folder.join("ledger.mark.new")).unwrap();
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let (outcome, ended) = member.end().await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind(), "ledger", "{error}");

@@ -57,12 +57,12 @@ fn check_result(ended: &Ended, round: u64, attempt: u32) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_members_get_the_exact_sum_and_tell_what_they_do() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let members = [1, 2, 3].map(|seed| Setup::new(&house, seed).run());
     for member in members {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
-        check_result(&ended, 0, 0);
+        check_result(&ended, 1, 0);
         assert_eq!(ended.log.asked.len(), 1);
         assert_eq!(ended.refusals(), []);
         let phases = [
@@ -113,18 +113,18 @@ async fn rounds_follow_each_other_over_one_connection() {
         setup.rounds = 3;
         setup.run()
     });
-    for round in 0..3 {
+    for round in 1..4 {
         house.round(round, 0, None);
         until("the result", || {
             let mut logs = members.iter().map(|member| member.log.lock().unwrap());
-            logs.all(|log| log.results.len() == round as usize + 1)
+            logs.all(|log| log.results.len() == round as usize)
         })
         .await;
     }
     for member in members {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
-        check_result(&ended, 2, 0);
+        check_result(&ended, 3, 0);
     }
     assert_eq!(house.connections(), 3);
 }
@@ -138,9 +138,9 @@ async fn a_later_round_is_joined_only_after_the_result_of_the_earlier_one() {
         setup.rounds = 2;
         setup.run()
     });
-    house.round(0, 0, None);
-    until("the sum", || house.phase() == Some(PhaseName::Finished)).await;
     house.round(1, 0, None);
+    until("the sum", || house.phase() == Some(PhaseName::Finished)).await;
+    house.round(2, 0, None);
     for member in members {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
@@ -152,10 +152,10 @@ async fn a_later_round_is_joined_only_after_the_result_of_the_earlier_one() {
             _ => None,
         });
         let wanted = [
-            ("advertise", 0),
-            ("result", 0),
             ("advertise", 1),
             ("result", 1),
+            ("advertise", 2),
+            ("result", 2),
         ];
         assert_eq!(order.collect::<Vec<_>>(), wanted);
     }
@@ -165,23 +165,23 @@ async fn a_later_round_is_joined_only_after_the_result_of_the_earlier_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_attempt_has_fresh_secrets_and_the_same_update() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     // the third member is late, so that the first attempt cannot end
     let early = [1, 2].map(|seed| Setup::new(&house, seed).run());
     until("two adverts", || house.sent().len() == 2).await;
-    house.abort(0, 0);
+    house.abort(1, 0);
     until("the abort", || {
         early
             .iter()
             .all(|member| member.log.lock().unwrap().aborts.len() == 1)
     })
     .await;
-    house.round(0, 1, None);
+    house.round(1, 1, None);
     let late = Setup::new(&house, 3).run();
     for member in early {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
-        check_result(&ended, 0, 1);
+        check_result(&ended, 1, 1);
         assert_eq!(
             ended.log.asked.len(),
             1,
@@ -207,15 +207,15 @@ async fn a_second_attempt_has_fresh_secrets_and_the_same_update() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_earlier_attempt_gives_way_without_an_abort() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let early = [1, 2].map(|seed| Setup::new(&house, seed).run());
     until("two adverts", || house.sent().len() == 2).await;
-    house.round(0, 1, None);
+    house.round(1, 1, None);
     let late = Setup::new(&house, 3).run();
     for member in early.into_iter().chain([late]) {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
-        check_result(&ended, 0, 1);
+        check_result(&ended, 1, 1);
         let ledger = std::fs::read_to_string(ended.folder.path().join("ledger")).unwrap();
         let acts = ledger.lines().skip(1).map(|line| {
             let line = serde_json::from_str::<serde_json::Value>(line).unwrap();
@@ -237,10 +237,10 @@ async fn an_earlier_attempt_gives_way_without_an_abort() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let early = [1, 2].map(|seed| Setup::new(&house, seed).run());
     until("two adverts", || house.sent().len() == 2).await;
-    house.round(1, 0, None);
+    house.round(2, 0, None);
     until("the end of the earlier round", || {
         let mut logs = early.iter().map(|member| member.log.lock().unwrap());
         logs.all(|log| log.aborts.len() == 1)
@@ -248,7 +248,7 @@ async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
     .await;
     let receipt = Receipt {
         task: task().digest(),
-        round: Round(0),
+        round: Round(1),
         attempt: Attempt(0),
         sid: Sid([1; 32]),
         sid2: Sid2([2; 32]),
@@ -261,24 +261,24 @@ async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
     for member in early {
         let (outcome, ended) = member.end().await;
         outcome.unwrap();
-        check_result(&ended, 1, 0);
+        check_result(&ended, 2, 0);
         assert_eq!(ended.refusals(), []);
         assert_eq!((ended.log.results.len(), ended.log.aborts.len()), (1, 1));
         let abort = &ended.log.aborts[0];
-        assert_eq!((abort.round, abort.attempt), (Round(0), Attempt(0)));
+        assert_eq!((abort.round, abort.attempt), (Round(1), Attempt(0)));
         assert_eq!(
             (abort.reason.as_str(), abort.phase),
             ("superseded", "advertise")
         );
         assert_eq!(
             abort.text,
-            "the coordinator opened round 1, this member was not in the result of round 0"
+            "the coordinator opened round 2, this member was not in the result of round 1"
         );
         let told = |event: &Event| {
             matches!(
                 event,
                 Event::Abort {
-                    round: Round(0),
+                    round: Round(1),
                     ..
                 }
             )
@@ -287,7 +287,7 @@ async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
             matches!(
                 event,
                 Event::Phase {
-                    round: Round(1),
+                    round: Round(2),
                     ..
                 }
             )
@@ -309,7 +309,7 @@ async fn a_later_round_ends_the_earlier_one_and_its_late_receipt_is_ignored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn saturated_coordinates_are_told() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let mut members = [1, 2, 3].map(|seed| Setup::new(&house, seed));
     members[0].value = 5.0;
     let [first, second, third] = members.map(Setup::run);
@@ -335,7 +335,7 @@ async fn saturated_coordinates_are_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_ends_the_member_and_records_the_erasure() {
     let house = House::open(roster(1));
-    house.round(0, 0, None);
+    house.round(1, 0, None);
     let member = Setup::new(&house, 1).run();
     until("the advert", || house.sent().len() == 1).await;
     member.stop.stop();

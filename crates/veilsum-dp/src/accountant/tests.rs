@@ -408,3 +408,75 @@ fn a_plan_states_its_release() {
     // sqrt(1000 * 7/6) / 10 * 0.01
     assert!((deviation.to_f64_up() - 0.034_156_502_553_198_66).abs() < 1e-12);
 }
+
+// spec: [noise.account.adaptive]
+#[test]
+fn a_filter_is_never_below_the_least_over_orders_and_close_above_it() {
+    let (budget, delta) = (4.0, 1e-6);
+    let filter = Filter::new(budget, delta);
+    let release = one_step(Law::skellam(number("400")).unwrap(), Unit::Member);
+    for rounds in [1, 10, 100, 400] {
+        let mut accountant = Accountant::new(Unit::Member);
+        accountant.compose(&release, rounds).unwrap();
+        let (cost, least) = (filter.cost(&accountant), accountant.statement(delta));
+        assert!(cost.epsilon >= least.epsilon, "{rounds}");
+        assert_eq!(
+            filter.cost(&accountant).epsilon,
+            cost.epsilon,
+            "the order does not move"
+        );
+        // near its budget it loses next to nothing
+        if (3.5..4.0).contains(&least.epsilon) {
+            assert!(
+                cost.epsilon < least.epsilon * 1.01,
+                "{rounds}: {}",
+                cost.epsilon
+            );
+        }
+    }
+    let admitted = |fits: &dyn Fn(&Accountant) -> bool| {
+        (1..5_000)
+            .take_while(|rounds| {
+                let mut accountant = Accountant::new(Unit::Member);
+                accountant.compose(&release, *rounds).unwrap();
+                fits(&accountant)
+            })
+            .count()
+    };
+    let by_filter = admitted(&|accountant| filter.cost(accountant).epsilon <= budget);
+    let least = admitted(&|accountant| accountant.statement(delta).epsilon <= budget);
+    assert!(
+        by_filter <= least && by_filter * 50 > least * 49,
+        "{by_filter} {least}"
+    );
+    let repeating = Filter::repeating(budget, delta, &release);
+    let by_first = admitted(&|accountant| repeating.cost(accountant).epsilon <= budget);
+    assert!(by_filter <= by_first && by_first <= least && least - by_first <= 1);
+}
+
+// spec: [noise.account.adaptive]
+#[test]
+fn a_filter_without_a_delta_admits_nothing() {
+    let accountant = Accountant::new(Unit::Member);
+    for delta in [0.0, 1.0, 2.0, f64::NAN] {
+        let cost = Filter::new(1.0, delta).cost(&accountant);
+        assert_eq!(cost.epsilon, f64::INFINITY);
+    }
+}
+
+// spec: [noise.account.examples]
+#[test]
+fn a_round_for_members_costs_an_example_the_way_there_and_back() {
+    let law = Law::skellam(number("400")).unwrap();
+    let member = one_step(law.clone(), Unit::Member);
+    let example = member.for_unit(Unit::Example).unwrap();
+    assert_eq!(example.unit(), Unit::Example);
+    assert_eq!(*example.l1(), member.l1() * &number("2"));
+    assert_eq!(*example.l2_squared(), member.l2_squared() * &number("4"));
+    assert_eq!(example.for_unit(Unit::Member), None);
+    assert_eq!(member.for_unit(Unit::Member), Some(member.clone()));
+    let replace = integers(Clip::L2(number("1")), 1, Adjacency::Replace);
+    let replace = Release::new(law, 1, &replace, Rational::power_of_half(90));
+    let example = replace.for_unit(Unit::Example).unwrap();
+    assert_eq!(example.l2_squared(), replace.l2_squared());
+}

@@ -100,6 +100,20 @@ pub enum PlanError {
         /// Norm of the clip of the encoding.
         whole: &'static str,
     },
+    /// Integers move by whole steps: such a clip is kept to by zeros alone, and nobody would add noise for those.
+    #[error(
+        "found an example clip of {found} in an integer task, wanted at least 1: what is below is zero"
+    )]
+    ExampleClipBelowOne {
+        /// Bound of the clip.
+        found: f64,
+    },
+    /// Elements that were rounded before the clip, relative to the whole vector and not to one example.
+    #[error("found a tensor of {found} in a float task with the unit example, wanted f64")]
+    ExampleDtype {
+        /// Element type.
+        found: Dtype,
+    },
     /// The encoding has no bound for this unit.
     #[error(transparent)]
     Sensitivity(#[from] SensitivityError),

@@ -6,7 +6,7 @@ use veilsum_dp::{
 
 use super::grid::check_clip;
 use super::{Plan, PlanError};
-use crate::{Clip, Encoding, Rounding};
+use crate::{Clip, Dtype, Encoding, Rounding};
 
 impl Plan {
     /// What one step, the unit of the integers, stands for: `R / Q`. `None` in an integer task, where it is 1.
@@ -32,7 +32,7 @@ impl Plan {
     ///
     /// An example clip is missing, or given for a member, or is not between 2^-100 and 2^100; the clip of the encoding
     /// could bring two updates further apart in the norm of the example clip; or rounding is conditional and the unit an
-    /// example.
+    /// example. For an example also: a float task has elements other than f64, or an integer task an example clip below 1.
     // spec: [noise.sensitivity.derived]
     pub fn sensitivity(
         &self,
@@ -46,7 +46,12 @@ impl Plan {
             (Unit::Member, Some(_)) => return Err(PlanError::ExampleClipOfMember),
             (Unit::Example, None) => return Err(PlanError::ExampleClipMissing),
         };
-        Ok(Sensitivity::derive(&encoded)?)
+        let sensitivity = Sensitivity::derive(&encoded)?;
+        match (unit, self.encoding) {
+            (Unit::Example, Encoding::Float(_)) => self.check_dtypes()?,
+            (Unit::Example, Encoding::Integer { .. }) | (Unit::Member, _) => {}
+        }
+        Ok(sensitivity)
     }
 
     /// The squared norm, in steps and before the weight, above which conditional rounding draws again; `None` without
@@ -91,9 +96,23 @@ impl Plan {
                 check_norms(clip, float.clip)?;
                 Some(exact(float.clip)?)
             }
-            Encoding::Integer { .. } => None,
+            Encoding::Integer { .. } => {
+                check_whole(clip)?;
+                None
+            }
         };
         self.encoded(Unit::Example, adjacency, exact(clip)?, whole)
+    }
+
+    /// Whether values come as they were computed. A shorter type rounds them relative to the whole vector, before the clip; binary16 may
+    /// also make one of them infinite because of one example.
+    // spec: [noise.sensitivity.dtype]
+    fn check_dtypes(&self) -> Result<(), PlanError> {
+        let mut dtypes = self.manifest.tensors().iter().map(|tensor| tensor.dtype);
+        match dtypes.find(|dtype| *dtype != Dtype::F64) {
+            Some(found) => Err(PlanError::ExampleDtype { found }),
+            None => Ok(()),
+        }
     }
 
     fn encoded(
@@ -138,6 +157,16 @@ fn check_norms(example: Clip, whole: Clip) -> Result<(), PlanError> {
                 whole: whole.norm(),
             })
         }
+    }
+}
+
+/// Whether the clip of an integer task leaves an example anything but zeros.
+// spec: [noise.sensitivity.whole]
+fn check_whole(example: Clip) -> Result<(), PlanError> {
+    let found = example.bound();
+    match found < 1.0 {
+        true => Err(PlanError::ExampleClipBelowOne { found }),
+        false => Ok(()),
     }
 }
 

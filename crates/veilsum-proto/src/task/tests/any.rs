@@ -125,6 +125,14 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
     })
 }
 
+fn in_f64(manifest: &Manifest) -> Manifest {
+    let mut tensors = manifest.tensors().to_vec();
+    for tensor in &mut tensors {
+        tensor.dtype = Dtype::F64;
+    }
+    Manifest::new(tensors).unwrap()
+}
+
 fn any_task() -> impl Strategy<Value = Task> {
     let graph = prop_oneof![
         Just(GraphChoice::Auto),
@@ -157,6 +165,10 @@ fn any_task() -> impl Strategy<Value = Task> {
                 ((graph, electorate, floor, cohort, max_attempts), noise),
             )| {
                 let (encoding, noise) = fitting(encoding, noise);
+                let manifest = match &noise {
+                    Some(noise) if noise.unit == Unit::Example => in_f64(&manifest),
+                    Some(_) | None => manifest,
+                };
                 Task::new(TaskSpec {
                     name: name.parse().unwrap(),
                     manifest,

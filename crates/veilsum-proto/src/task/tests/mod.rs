@@ -91,6 +91,7 @@ delta = "0.000000000000000001"
         .replace("max_weight = 500", "")
         .replace("rotation = true", "")
         .replace("l2 = 1.5", "linf = 1.5")
+        .replace("f32", "f64")
         .replacen("[[tensors]]\n", NOISE.trim_start(), 1)
 }
 

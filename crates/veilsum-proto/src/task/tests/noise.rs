@@ -1,7 +1,7 @@
 use super::*;
 use crate::parameters::Decimal;
 use veilsum_dp::{Adjacency, LawError, Rational, SensitivityError, Sharing, Unit};
-use veilsum_encode::{Clip, PlanError};
+use veilsum_encode::{Clip, Dtype, PlanError};
 
 fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
@@ -306,4 +306,42 @@ fn every_field_of_the_noise_is_in_the_digest() {
     }
     let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
     assert_eq!(distinct.len(), digests.len());
+}
+
+// spec: [task.noise.unit] [noise.sensitivity.dtype]
+#[test]
+fn examples_in_elements_that_were_rounded_before_the_clip_are_refused() {
+    for (dtype, found) in [
+        ("f32", Dtype::F32),
+        ("f16", Dtype::F16),
+        ("bf16", Dtype::Bf16),
+    ] {
+        let text = by_example().replacen("f64", dtype, 1);
+        let refused = PlanError::ExampleDtype { found };
+        assert_eq!(Task::from_toml(&text), Err(TaskError::Plan(refused)));
+    }
+    // a member is clipped after its rounding
+    assert!(Task::from_toml(&noisy()).is_ok());
+}
+
+// spec: [task.noise.unit] [noise.sensitivity.whole]
+#[test]
+fn an_integer_task_with_an_example_clip_below_one_is_refused() {
+    let with = |clip: &str| {
+        let noise = format!(
+            "[noise]\nlaw = \"skellam\"\nparameter = 0.001\nunit = \"example\"\nexample_clip = {{ {clip} }}\ndelta = 0.000001\n\n[[tensors]]"
+        );
+        Task::from_toml(&INTEGER.replacen("[[tensors]]", &noise, 1))
+    };
+    for clip in ["l1 = 0.5", "l2 = 0.999", "linf = 0.25"] {
+        let error = with(clip).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                TaskError::Plan(PlanError::ExampleClipBelowOne { .. })
+            ),
+            "{error}"
+        );
+    }
+    assert!(with("l2 = 1.0").is_ok());
 }
