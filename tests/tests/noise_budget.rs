@@ -211,7 +211,7 @@ fn rounds_for_members_cost_examples_as_soon_as_examples_count() {
         })
     };
     assert!(play(privacy()).invite(0).is_ok());
-    let mut play = self::play(PrivacyFloors::default());
+    let mut play = play(PrivacyFloors::default());
     play.players.get_mut(&Slot(0)).unwrap().floors.privacy = privacy();
     let entry = invented(&other, 1, 1e-6);
     record(&mut play, entry);

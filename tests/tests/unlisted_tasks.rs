@@ -1,5 +1,7 @@
 //! R6: whoever chooses the task when the randomness is public chooses among draws; the roster's list of tasks ends that.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic like tests")]
+
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 use std::sync::Arc;
