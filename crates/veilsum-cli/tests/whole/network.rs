@@ -348,7 +348,8 @@ fn member_whose_budget_does_not_allow_a_round_ends_with_what_it_would_cost() {
     let policy = folder
         .read("policy.toml")
         .replace("required = false", "required = true")
-        .replace("# epsilon_total = 8.0", "epsilon_total = 0.5");
+        .replace("# epsilon_total = 8.0", "epsilon_total = 0.5")
+        .replace("# delta = 1e-6", "delta = 1e-6");
     folder.write("frugal.toml", &policy);
     let member = folder
         .read("member.toml")

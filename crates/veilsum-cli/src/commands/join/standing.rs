@@ -64,7 +64,7 @@ impl Standing {
             Event::Refused { kind, text } if kind == "update_used" => {
                 drop(state);
                 self.fail(Failure::refused(text).hint(
-                    "make a new update for each round (--exec), or say reuse_update = true in the policy if it is public",
+                    "make a new update for each round (--exec), bound epsilon in the policy if the task has noise, or say reuse_update = true there if the update is public",
                 ));
             }
             // what is spent stays spent: no later round of the task would be joined either

@@ -70,7 +70,8 @@ fn task(args: &Plan) -> Result<Task, Failure> {
     let manifest = Manifest::new(vec![TensorSpec {
         name: "update".to_owned(),
         shape: vec![args.dim],
-        dtype: Dtype::F32,
+        // noise that hides an example wants f64; nothing of a plan depends on the type
+        dtype: Dtype::F64,
     }]);
     let clip = clip_of(args.clip_l1, args.clip_l2, args.clip_linf).unwrap_or(Clip::L2(1.0));
     let encoding = FloatEncoding {
