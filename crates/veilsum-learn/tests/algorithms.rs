@@ -361,6 +361,8 @@ fn with_subset(seed: RunSeed, share: usize, keep: f64) -> f64 {
 /// Each example's gradient by FedSGD on it alone, clipped and added up.
 fn loop_sum(model: &Model, examples: &Examples, clip: ExampleClip) -> (Vec<f64>, u32) {
     let (ExampleClip::L2(bound) | ExampleClip::L1(bound)) = clip;
+    // the room that sums of floats have below the clip
+    let bound = bound * (1.0 - 2_f64.powi(-19));
     let (mut total, mut clipped) = (vec![0.0; flat(model.tensors()).len()], 0);
     for gradient in loop_gradients(model, examples) {
         let norm = norm(&gradient, clip);

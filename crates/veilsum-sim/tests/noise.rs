@@ -102,21 +102,21 @@ fn the_sum_of_floats_is_exact_with_the_noise_that_stays() {
 fn the_mean_is_as_far_off_as_stated() {
     let Summed { report, tensors } = run(MEMBER, Script::default(), &mut Honest);
     let tensors = tensors.unwrap();
-    let Some(TensorData::F32(mean)) = tensors.get("w").map(|tensor| &tensor.data) else {
+    let Some(TensorData::F64(mean)) = tensors.get("w").map(|tensor| &tensor.data) else {
         panic!("no floats");
     };
     let rows = (0..8).map(|slot| Floats.of(Slot(slot)).unwrap().tensors);
     let mut plain = vec![0.0; COORDINATES];
     for row in rows {
-        let TensorData::F32(row) = &row["w"].data else {
+        let TensorData::F64(row) = &row["w"].data else {
             panic!("no floats");
         };
         for (total, value) in plain.iter_mut().zip(row) {
-            *total += f64::from(*value) / 8.0;
+            *total += *value / 8.0;
         }
     }
     let off = mean.iter().zip(&plain);
-    let off = off.map(|(found, wanted)| (f64::from(*found) - wanted).powi(2));
+    let off = off.map(|(found, wanted)| (found - wanted).powi(2));
     let found = (off.sum::<f64>() / COORDINATES as f64).sqrt();
     let plan = task(MEMBER).plan(8).unwrap();
     let kept = report.noise.unwrap().kept;
