@@ -271,6 +271,7 @@ impl Norms {
         let root = coordinates.sqrt_up();
         let (slack, conditional) = match &encoded.rounding {
             Rounding::Exact => (Rational::zero(), None),
+            // spec: [noise.sensitivity.rounding]
             Rounding::Stochastic => (Rational::integer(1), None),
             Rounding::Conditional { log_inverse_beta } => {
                 if encoded.unit == Unit::Example {

@@ -92,6 +92,25 @@ fn unknown_and_wrong_keys_are_told_with_their_line() {
 }
 
 #[test]
+fn dp_sgd_sums_no_more_examples_than_its_clip_leaves_room_for() {
+    // spec: [dp.sum.most]
+    let refusal = |most: u32| {
+        let text = format!(
+            "members = 3\nrounds = 2\n[data]\nsource = \"csv\"\nfiles = [\"a\", \"b\", \"c\"]\ntest = \"t\"\nlabel = \"y\"\nfeatures = 2\n\
+             classes = 2\nmax_examples = {most}\ntotal_examples = 100\n[algorithm]\nname = \"dp-sgd\"\nclip = 1.0\n[evaluation]\non = \"public\"\n\
+             [encoding]\nclip = 100.0\n[privacy]\nepsilon = 8.0\ndelta = 1e-5\n"
+        );
+        Job::from_toml(&text)
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    let refused = refusal((1 << 20) + 1).unwrap_err();
+    assert!(refused.contains("at most 2^20 with dp-sgd"), "{refused}");
+    let other = refusal(1 << 20).err().unwrap_or_default();
+    assert!(!other.contains("2^20"), "{other}");
+}
+
+#[test]
 fn numbers_out_of_range_and_tables_that_do_not_go_together_are_named() {
     // spec: [job.check] [job.unit] [job.evaluation.private] [job.subset.private]
     let base = || fedavg(Split::Iid);

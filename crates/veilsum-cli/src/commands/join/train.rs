@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_noise_of_a_private_job_is_bounded_by_the_job_whatever_the_policy_says() {
-        // spec: [job.noise.member]
+        // spec: [job.noise.member] [contributor.privacy]
         let private = training(PRIVATE).floors();
         assert!(private.required);
         let [bounds] = private.bounds[..] else {
