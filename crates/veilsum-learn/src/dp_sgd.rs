@@ -281,7 +281,7 @@ impl ExampleClip {
     }
 }
 
-/// Most examples of one sum: [`ROOM`] covers no more.
+/// Most examples of one sum: the room below the clip covers no more.
 pub const MOST_EXAMPLES: u32 = 1 << 20;
 
 /// Share of the clip left for rounding. A sum of n examples is rounded within each batch and once for each batch: one example moves the
