@@ -15,6 +15,7 @@ mod filter;
 mod outside;
 mod release;
 mod renyi;
+mod upward;
 
 pub use self::budget::{Budget, BudgetError, Charge};
 pub use self::calibrate::{Calibrated, CalibrationError, Target, calibrate};

@@ -1,6 +1,7 @@
 //! From Renyi divergences to (epsilon, delta).
 
 use super::renyi::Curve;
+use super::upward::{below_platform, of_platform, plus, surcharge, times};
 use crate::Rational;
 
 /// Least epsilon that the curve proves at `delta`, when the noise as drawn is within `tv` of the noise as accounted:
@@ -14,11 +15,11 @@ pub(super) fn epsilon(curve: &Curve, tv: &Rational, delta: f64) -> f64 {
     let mut rest = delta;
     for _ in 0..TRIES {
         let found = of_law(curve, rest);
-        let cost = (1.0 + found.exp()) * tv * MARGIN;
-        if rest + cost <= delta {
+        let cost = times(plus(1.0, of_platform(found.exp())), tv);
+        if tv == 0.0 || plus(rest, cost) <= delta {
             return found;
         }
-        rest = delta - 2.0 * cost;
+        rest = (delta - 2.0 * cost).next_down();
         // Also the end when an infinite epsilon made it minus infinity.
         if rest < 0.0 {
             break;
@@ -32,13 +33,14 @@ pub(super) fn epsilon(curve: &Curve, tv: &Rational, delta: f64) -> f64 {
 // spec: [noise.account.conversion]
 fn of_law(curve: &Curve, delta: f64) -> f64 {
     let converted = curve.points().map(|(order, divergence)| {
-        if delta * delta + (-divergence).exp_m1() > 0.0 {
+        let most = -below_platform((-divergence).exp_m1());
+        if (delta * delta).next_down() > most {
             return 0.0; // by the total variation bound of Bretagnolle and Huber
         }
         if delta == 0.0 || order <= 1.01 {
             return f64::INFINITY;
         }
-        divergence + (-1.0 / order).ln_1p() - (delta * order).ln() / (order - 1.0)
+        plus(divergence, surcharge(order, delta))
     });
     let least = converted.fold(f64::INFINITY, f64::min).max(0.0);
     (least * MARGIN).min(curve.pure())

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use super::Release;
+use super::upward;
 use crate::{Law, Rational};
 
 /// Renyi divergence at fixed orders, and the pure epsilon, which is the divergence of order infinity.
@@ -33,12 +34,12 @@ impl Curve {
         Self { values, pure }
     }
 
-    // Both roundings of a sum of millions of terms stay far below the margin of the conversion.
+    // spec: [noise.account.rounding]
     pub fn plus(&self, other: &Self) -> Self {
         let pairs = self.values.iter().zip(&other.values);
         Self {
-            values: pairs.map(|(a, b)| a + b).collect(),
-            pure: self.pure + other.pure,
+            values: pairs.map(|(a, b)| upward::plus(*a, *b)).collect(),
+            pure: upward::plus(self.pure, other.pure),
         }
     }
 
@@ -47,10 +48,17 @@ impl Curve {
         if rounds == 0 {
             return Self::nothing();
         }
-        let rounds = rounds as f64;
+        let rounds = match rounds as f64 {
+            exact if rounds < 1 << f64::MANTISSA_DIGITS => exact,
+            rounded => rounded.next_up(),
+        };
+        let times = |value: &f64| match *value {
+            0.0 => 0.0,
+            value => upward::times(value, rounds),
+        };
         Self {
-            values: self.values.iter().map(|value| value * rounds).collect(),
-            pure: self.pure * rounds,
+            values: self.values.iter().map(times).collect(),
+            pure: times(&self.pure),
         }
     }
 
@@ -123,7 +131,8 @@ fn distributed_gaussian(
     let term = |k: u32| (-2.0 * PI * PI * own * f64::from(k) / (f64::from(k) + 1.0)).exp();
     let summed = (shares - 1).min(TERMS_MAX);
     let rest = f64::from(shares - 1 - summed) * term(summed);
-    let tau = 10.0 * ((1..=summed).map(term).sum::<f64>() + rest);
+    // As many roundings as terms, and those of the exponents.
+    let tau = 10.0 * ((1..=summed).map(term).sum::<f64>() + rest) * SUM_MARGIN;
     let d2_squared = l2_squared / parameter;
     let d1 = l1 / parameter.sqrt();
     let first = order / 2.0 * d2_squared + tau * coordinates;
@@ -174,5 +183,7 @@ pub(super) fn between_whole(order: f64, bound: impl Fn(f64) -> f64) -> f64 {
 
 /// Terms of the sum over shares that are summed one by one.
 const TERMS_MAX: u32 = 4096;
+/// Covers the rounding of such a sum: 4096 additions, and exponents of up to 745.
+const SUM_MARGIN: f64 = 1.0 + 1e-11;
 /// Covers the rounding of the few dozen float operations between the exact numbers and a divergence.
 const MARGIN: f64 = 1.0 + 1e-12;

@@ -20,7 +20,7 @@ struct Row {
     sampling: Option<Sampling>,
 }
 
-fn integers(clip: Clip, coordinates: u64, adjacency: Adjacency) -> Sensitivity {
+pub(super) fn integers(clip: Clip, coordinates: u64, adjacency: Adjacency) -> Sensitivity {
     Sensitivity::derive(&Encoded {
         unit: Unit::Member,
         adjacency,
