@@ -37,7 +37,7 @@ use crate::bitmap::Bitmap;
 use crate::fault::{Fault, FaultKind};
 use crate::ids::{Hash, Sid, Sid2, Slot};
 use crate::masked::MaskedUpdate;
-use crate::message::{Advert, Message, SealedShare, UploadStored};
+use crate::message::{Advert, Body, Message, SealedShare, UploadStored};
 use crate::session::RoundContext;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -105,6 +105,30 @@ impl PhaseName {
             Self::Recover => "recover",
             Self::Finished => "finished",
             Self::Aborted => "aborted",
+        }
+    }
+
+    /// The last phase that listens to a message of this type; none for what only a coordinator says. A reveal is heard in
+    /// Recover too.
+    pub fn last_for(body: &Body) -> Option<Self> {
+        match body {
+            Body::Advert(_) => Some(Self::Advertise),
+            Body::SealedShares(_) => Some(Self::Share),
+            Body::Accept(_) => Some(Self::Accept),
+            Body::UploadHeader(_) => Some(Self::Upload),
+            Body::Confirmation(_) => Some(Self::Confirm),
+            Body::Reveal(_) | Body::Shares(_) => Some(Self::Recover),
+            Body::Open(_)
+            | Body::Adverts(_)
+            | Body::DeliveredShares(_)
+            | Body::ShareSet(_)
+            | Body::UploadStored(_)
+            | Body::SurvivorSet(_)
+            | Body::Certificate(_)
+            | Body::ShareRequest(_)
+            | Body::Receipt(_)
+            | Body::AbortNotice(_)
+            | Body::FaultNotice(_) => None,
         }
     }
 }

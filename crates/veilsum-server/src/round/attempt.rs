@@ -233,7 +233,8 @@ impl Attempt {
     // spec: [service.late]
     fn is_straggler(&self, from: Slot, message: &Message, fault: &Fault) -> bool {
         let name = message.body.name();
-        let earlier = home(message).is_some_and(|phase| phase < self.machine.phase());
+        let last = PhaseName::last_for(&message.body);
+        let earlier = last.is_some_and(|phase| phase < self.machine.phase());
         matches!(fault.kind, FaultKind::WrongPhase { .. })
             && earlier
             && (name == CONFIRMATION || self.answered.contains(&(name, from)))
@@ -342,30 +343,6 @@ impl Attempt {
             PhaseName::Reveal | PhaseName::Recover => deadlines.reveal_ms,
             PhaseName::Finished | PhaseName::Aborted => 0,
         })
-    }
-}
-
-/// The phase a member's message belongs in.
-fn home(message: &Message) -> Option<PhaseName> {
-    match &message.body {
-        Body::Advert(_) => Some(PhaseName::Advertise),
-        Body::SealedShares(_) => Some(PhaseName::Share),
-        Body::Accept(_) => Some(PhaseName::Accept),
-        Body::UploadHeader(_) => Some(PhaseName::Upload),
-        Body::Confirmation(_) => Some(PhaseName::Confirm),
-        Body::Reveal(_) => Some(PhaseName::Reveal),
-        Body::Shares(_) => Some(PhaseName::Recover),
-        Body::Open(_)
-        | Body::Adverts(_)
-        | Body::DeliveredShares(_)
-        | Body::ShareSet(_)
-        | Body::UploadStored(_)
-        | Body::SurvivorSet(_)
-        | Body::Certificate(_)
-        | Body::ShareRequest(_)
-        | Body::Receipt(_)
-        | Body::AbortNotice(_)
-        | Body::FaultNotice(_) => None,
     }
 }
 

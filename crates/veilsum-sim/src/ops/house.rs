@@ -71,8 +71,8 @@ impl House {
         {
             return self.machine.message_for(from);
         }
-        let stale =
-            !of_this_attempt || home(&message.body).is_some_and(|phase| phase < self.phase());
+        let stale = !of_this_attempt
+            || PhaseName::last_for(&message.body).is_some_and(|phase| phase < self.phase());
         let outcome = self.machine.receive(from, &message);
         let is_reveal = matches!(message.body, Body::Reveal(_));
         match &outcome {
@@ -217,27 +217,4 @@ impl House {
         };
         of_phase.into()
     }
-}
-
-/// The last phase that listens to a message.
-fn home(body: &Body) -> Option<PhaseName> {
-    Some(match body {
-        Body::Advert(_) => PhaseName::Advertise,
-        Body::SealedShares(_) => PhaseName::Share,
-        Body::Accept(_) => PhaseName::Accept,
-        Body::UploadHeader(_) => PhaseName::Upload,
-        Body::Confirmation(_) => PhaseName::Confirm,
-        Body::Reveal(_) | Body::Shares(_) => PhaseName::Recover,
-        Body::Open(_)
-        | Body::Adverts(_)
-        | Body::DeliveredShares(_)
-        | Body::ShareSet(_)
-        | Body::UploadStored(_)
-        | Body::SurvivorSet(_)
-        | Body::Certificate(_)
-        | Body::ShareRequest(_)
-        | Body::Receipt(_)
-        | Body::AbortNotice(_)
-        | Body::FaultNotice(_) => return None,
-    })
 }
