@@ -5,8 +5,9 @@ use std::fmt;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use veilsum_encode::{IntegerSum, Plan, Tensors};
-use veilsum_proto::ids::{Attempt, Round, Slot, TaskDigest};
+use veilsum_proto::ids::{Attempt, Round, Slot, TaskDigest, UpdateDigest};
 use veilsum_proto::message::Receipt;
 use veilsum_proto::task::Task;
 
@@ -28,6 +29,18 @@ pub trait Contributor: Send {
     /// Whatever keeps the contributor from an update. The member then does not take part in the round.
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure>;
 
+    /// What the update of the round answers, for a contributor that is asked questions; `None`, as by default, for one that makes
+    /// updates of its own. Called right before [`Contributor::update`].
+    ///
+    /// # Security
+    ///
+    /// See [`Asked`].
+    // spec: [answer.once]
+    fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        let _ = info;
+        None
+    }
+
     /// The result of a round. [`ControlFlow::Break`] ends the client.
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()>;
 
@@ -38,6 +51,10 @@ pub trait Contributor: Send {
 impl<T: Contributor + ?Sized> Contributor for Box<T> {
     fn update(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
         (**self).update(info)
+    }
+
+    fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        (**self).asked(info)
     }
 
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {
@@ -75,6 +92,35 @@ pub struct RoundInfo {
     pub model: Option<Bytes>,
     /// The way from values to integers.
     pub plan: Plan,
+}
+
+/// What was asked: the same for questions whose answers say the same of any data, and for no others.
+///
+/// An update goes into one sum: two sums with one input show what the members are worth who are in one of them only. Of
+/// an update that answers a question the member's ledger notes the question, not the values. Else a member whose answers to two
+/// questions happen to be equal would be absent from the second sum, all would see that it is, and would know something of its data that
+/// no sum tells.
+///
+/// # Security
+///
+/// It must follow from the round's public inputs (task and model) alone, and must not change with what the asker can vary without asking for anything else:
+/// name and round of the task, how finely the answer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Asked([u8; 32]);
+
+impl Asked {
+    /// By a digest of what was asked.
+    pub const fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// What the ledger notes in the place of the digest of the values.
+    // spec: [answer.digest]
+    pub(crate) fn update_digest(self) -> UpdateDigest {
+        let Self(asked) = self;
+        let digest = Sha256::new().chain_update(LABEL).chain_update(asked);
+        UpdateDigest(digest.finalize().into())
+    }
 }
 
 /// An update with its weight.
@@ -140,3 +186,5 @@ pub struct RoundAbort {
     /// The reason in words.
     pub text: String,
 }
+
+const LABEL: &[u8] = b"veilsum/v1 answer\0";

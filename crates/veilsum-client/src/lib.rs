@@ -64,7 +64,7 @@ pub use backoff::Backoff;
 pub use client::Client;
 pub use config::MemberConfig;
 pub use contributor::{
-    Contributor, Failure, LocalUpdate, MemberResult, Observer, RoundAbort, RoundInfo,
+    Asked, Contributor, Failure, LocalUpdate, MemberResult, Observer, RoundAbort, RoundInfo,
 };
 pub use error::ClientError;
 pub use event::{ClippedNorm, Event, ModelBy, RoundPrivacy};

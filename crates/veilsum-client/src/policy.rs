@@ -143,6 +143,17 @@ pub enum PolicyError {
         /// Which key.
         key: &'static str,
     },
+    /// A total that nothing can be told of.
+    #[error(
+        "`privacy.epsilon_total` is {found}, wanted at most {largest} at this delta: no larger epsilon can be told from tables of noise, and rounds \
+         would be refused long before it is spent"
+    )]
+    TooLarge {
+        /// Epsilon found.
+        found: String,
+        /// Largest epsilon that a total is held at, rounded down.
+        largest: String,
+    },
     /// Bounds that each of many tasks would keep to.
     #[error(
         "`privacy.epsilon_per_round` or `privacy.epsilon_per_task` is set and `privacy.epsilon_total` is not: a coordinator could invent \
@@ -166,6 +177,7 @@ impl PolicyError {
             Self::Number { .. } => "policy_number",
             Self::Unbound { .. } => "policy_unbound",
             Self::NoDelta { .. } => "policy_no_delta",
+            Self::TooLarge { .. } => "policy_too_large",
             Self::NoTotal => "policy_no_total",
             Self::Empty { .. } => "policy_empty",
         }

@@ -1,7 +1,7 @@
 //! The table `[privacy]` of the policy: what a round, a task and all tasks together may cost.
 
 use serde::Deserialize;
-use veilsum_dp::{Adjacency, Unit};
+use veilsum_dp::{Adjacency, Filter, Unit};
 use veilsum_encode::Clip;
 use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 
@@ -52,12 +52,15 @@ impl PrivacyTable {
         match (self.delta, first) {
             (None, None) | (Some(_), None) => Ok(None),
             (None, Some((key, _))) => Err(PolicyError::NoDelta { key }),
-            (Some(delta), Some(_)) => Ok(Some(Bounds {
-                delta,
-                per_round: self.epsilon_per_round,
-                per_task: self.epsilon_per_task,
-                total: self.epsilon_total,
-            })),
+            (Some(delta), Some(_)) => {
+                check_total(self.epsilon_total, delta)?;
+                Ok(Some(Bounds {
+                    delta,
+                    per_round: self.epsilon_per_round,
+                    per_task: self.epsilon_per_task,
+                    total: self.epsilon_total,
+                }))
+            }
         }
     }
 
@@ -95,6 +98,19 @@ impl PrivacyTable {
             ("privacy.epsilon_per_task", self.epsilon_per_task),
             ("privacy.epsilon_total", self.epsilon_total),
         ]
+    }
+}
+
+// spec: [policy.privacy.largest]
+fn check_total(total: Option<f64>, delta: f64) -> Result<(), PolicyError> {
+    // two places, as it is shown
+    let largest = (Filter::largest(delta) * 100.0).floor() / 100.0;
+    match total {
+        Some(found) if found > largest => Err(PolicyError::TooLarge {
+            found: found.to_string(),
+            largest: format!("{largest:.2}"),
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

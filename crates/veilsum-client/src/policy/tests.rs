@@ -188,6 +188,30 @@ fn bounds_that_each_of_many_invented_tasks_would_keep_to_are_refused() {
     }
 }
 
+// spec: [policy.privacy.largest]
+#[test]
+fn a_total_that_nothing_can_be_told_of_is_refused_with_the_largest_that_can() {
+    let total = |epsilon: f64, delta: &str| {
+        policy(&format!(
+            "[privacy]\nrequired = true\nepsilon_total = {epsilon:?}\ndelta = {delta}\n"
+        ))
+    };
+    for found in [1e9, 1000.0, 38.87] {
+        let error = total(found, "1e-6").unwrap_err();
+        assert_eq!(error.kind(), "policy_too_large");
+        let text = error.to_string();
+        assert!(text.contains("at most 38.86 at this delta"), "{text}");
+    }
+    total(38.86, "1e-6").unwrap();
+    total(40.0, "1e-5").unwrap();
+    // bounds of one round and of one task may be as large as they like
+    let text = "epsilon_per_round = 1e9\nepsilon_per_task = 1e9\nepsilon_total = 8.0";
+    policy(&format!(
+        "[privacy]\nrequired = true\n{text}\ndelta = 1e-6\n"
+    ))
+    .unwrap();
+}
+
 // spec: [policy.sum]
 #[test]
 fn the_largest_sum_is_counted_in_bytes_of_its_integers() {

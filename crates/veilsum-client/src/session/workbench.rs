@@ -10,7 +10,7 @@ use zeroize::Zeroize as _;
 
 use super::Happening;
 use super::round::RoundKey;
-use crate::{ClientError, Contributor, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
+use crate::{Asked, ClientError, Contributor, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
 
 /// Hands jobs to the contributor, one after the other. The thread ends with the session, after the job it is at.
 pub(super) struct Workbench(jobs::Sender<Job>);
@@ -79,7 +79,7 @@ impl Workbench {
 
 impl Prepared {
     /// Checks an update before anything is sent, so that a bad one costs the round nothing.
-    fn new(local: LocalUpdate, plan: &Plan) -> Result<Self, LocalFailure> {
+    fn new(local: LocalUpdate, asked: Option<Asked>, plan: &Plan) -> Result<Self, LocalFailure> {
         let (found, most) = (local.weight, plan.max_weight());
         let weight = Weight::new(found).filter(|weight| weight.get() <= most);
         let mut prepared = Self {
@@ -88,7 +88,11 @@ impl Prepared {
             digest: UpdateDigest([0; 32]),
         };
         let update = prepared.update(plan)?;
-        prepared.digest = UpdateDigest(update.digest());
+        // spec: [answer.once] [answer.attempt]
+        prepared.digest = match asked {
+            Some(asked) => asked.update_digest(),
+            None => UpdateDigest(update.digest()),
+        };
         // spec: [encode.noise.values]
         if matches!(plan.encoding(), Encoding::Integer { .. }) {
             update.clip(plan)?;
@@ -131,10 +135,11 @@ fn work(
 }
 
 fn prepare(contributor: &mut dyn Contributor, info: &RoundInfo) -> Result<Prepared, LocalFailure> {
+    let asked = contributor.asked(info);
     let local = contributor
         .update(info)
         .map_err(|error| LocalFailure::Contributor(error.to_string()))?;
-    Prepared::new(local, &info.plan)
+    Prepared::new(local, asked, &info.plan)
 }
 
 /// Says so when the contributor takes its thread down with it.
@@ -152,6 +157,8 @@ impl Drop for PanicGuard {
 mod tests {
     use veilsum_dp::{Cohort, Law, NoiseBound, NoisePlan, Sharing};
     use veilsum_encode::{Clip, FloatEncoding, Manifest, Tensor, TensorData, TensorSpec};
+    use veilsum_proto::ids::{Attempt, Round, TaskDigest};
+    use veilsum_proto::ledger::{Entry, LedgerState, Reuse};
 
     use super::*;
 
@@ -180,10 +187,58 @@ mod tests {
                 let shape = vec![2];
                 let data = data.clone();
                 let tensors = [("w".to_owned(), Tensor { shape, data })].into();
-                Prepared::new(LocalUpdate { tensors, weight: 1 }, &plan).is_ok()
+                Prepared::new(LocalUpdate { tensors, weight: 1 }, None, &plan).is_ok()
             };
             assert!(prepared(noise.bound()), "{encoding:?}");
             assert!(!prepared(NoiseBound::NONE), "{encoding:?}");
+        }
+    }
+
+    fn prepared(value: f64, asked: Option<Asked>) -> UpdateDigest {
+        let data = TensorData::F64(vec![value]);
+        let spec = TensorSpec {
+            name: "w".into(),
+            shape: vec![1],
+            dtype: data.dtype(),
+        };
+        let manifest = Manifest::new(vec![spec]).unwrap();
+        let encoding = Encoding::Float(FloatEncoding::new(Clip::L2(1.0), 12));
+        let plan = Plan::derive(&manifest, &encoding, 4, NoiseBound::NONE).unwrap();
+        let shape = vec![1];
+        let tensors = [("w".to_owned(), Tensor { shape, data })].into();
+        let local = LocalUpdate { tensors, weight: 1 };
+        Prepared::new(local, asked, &plan).unwrap().digest
+    }
+
+    #[test]
+    fn the_ledger_knows_an_answer_by_its_question_and_an_update_by_its_values() {
+        // spec: [answer.digest]
+        let [one, other] = [1, 2].map(|byte| Some(Asked::new([byte; 32])));
+        assert_eq!(prepared(0.5, one), prepared(0.25, one));
+        assert_ne!(prepared(0.5, one), prepared(0.5, other));
+        assert_ne!(prepared(0.5, None), prepared(0.25, None));
+        assert_ne!(prepared(0.5, one), prepared(0.5, None));
+        assert_ne!(prepared(0.5, one), UpdateDigest([1; 32]));
+    }
+
+    /// The member was restarted between two attempts, and its data have changed: at most one attempt has a sum.
+    #[test]
+    fn a_further_attempt_is_answered_from_the_data_as_they_are_then_and_another_round_is_not() {
+        // spec: [answer.attempt] [answer.once]
+        let asked = Some(Asked::new([1; 32]));
+        let (task, round) = (TaskDigest([3; 32]), Round(1));
+        let mut state = LedgerState::default();
+        state.apply(&Entry::Update {
+            task,
+            round,
+            attempt: Attempt(0),
+            update: prepared(0.5, asked),
+        });
+        let again = prepared(0.25, asked);
+        let joins = |task, round| state.may_upload(&task, round, &again, Reuse::Never);
+        assert_eq!(joins(task, round), Ok(()));
+        for (task, round) in [(task, Round(2)), (TaskDigest([4; 32]), round)] {
+            assert_eq!(joins(task, round).unwrap_err().kind(), "update_used");
         }
     }
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod answers;
 mod coordinator;
 mod member;
 mod memory;

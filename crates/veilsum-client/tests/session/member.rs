@@ -8,7 +8,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use veilsum_client::{
-    Backoff, Client, ClientError, Contributor, Event, Failure, FileLedger, LocalUpdate,
+    Asked, Backoff, Client, ClientError, Contributor, Event, Failure, FileLedger, LocalUpdate,
     MemberConfig, MemberResult, Policy, RoundAbort, RoundInfo, StopHandle, stop_pair,
 };
 use veilsum_encode::{Tensor, TensorData};
@@ -41,6 +41,8 @@ pub struct Setup {
     pub fails: bool,
     /// Whether the update is the same in every round.
     pub fixed: bool,
+    /// What a round asks, if it asks anything.
+    pub question: fn(&RoundInfo) -> Option<Asked>,
     pub weight: u32,
     /// Results after which the member ends.
     pub rounds: usize,
@@ -80,6 +82,7 @@ impl Setup {
             value: f32::from(seed) / 10.0,
             fails: false,
             fixed: false,
+            question: |_| None,
             weight: u32::from(seed),
             rounds: 1,
             held: Arc::default(),
@@ -102,6 +105,7 @@ impl Setup {
             value: self.value,
             fails: self.fails,
             fixed: self.fixed,
+            question: self.question,
             weight: self.weight,
             rounds: self.rounds,
             held: self.held,
@@ -181,6 +185,7 @@ struct Worker {
     value: f32,
     fails: bool,
     fixed: bool,
+    question: fn(&RoundInfo) -> Option<Asked>,
     weight: u32,
     rounds: usize,
     held: Arc<AtomicBool>,
@@ -204,6 +209,10 @@ impl Contributor for Worker {
             tensors: [("w".to_owned(), tensor)].into(),
             weight: self.weight,
         })
+    }
+
+    fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        (self.question)(info)
     }
 
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {

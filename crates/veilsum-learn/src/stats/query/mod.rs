@@ -34,6 +34,7 @@
 )]
 
 mod answer;
+mod asked;
 mod bytes;
 mod change;
 mod inquiry;
