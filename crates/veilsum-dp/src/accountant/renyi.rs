@@ -156,7 +156,7 @@ fn discrete_laplace(l1: &Rational, scale: &Rational, order: f64) -> f64 {
     let wide = -(-twice / scale).exp_m1(); // 1 - p^(2 a - 1)
     let second = (1.0 - gap / wide) / (2.0 - gap);
     let inner = second * (-twice * pure).exp_m1();
-    let rounding = 16.0 * f64::EPSILON * pure * (1.0 + twice / (order - 1.0));
+    let rounding = 32.0 * f64::EPSILON * pure * (1.0 + twice / (order - 1.0));
     let exact = pure + inner.ln_1p() / (order - 1.0) + rounding;
     // Bun and Steinke 2016, proposition 3.3: pure epsilon gives at most a epsilon^2 / 2.
     exact.min(pure).min(order * pure * pure / 2.0)

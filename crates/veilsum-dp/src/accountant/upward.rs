@@ -38,5 +38,5 @@ pub(super) fn surcharge(order: f64, delta: f64) -> f64 {
     plus(first, second)
 }
 
-/// Logarithms and exponentials of the platform err by less than this part of them: 2^-46, sixty-four units in the last place.
-const PLATFORM: f64 = 1.0 / 70_368_744_177_664.0;
+/// Logarithms and exponentials of the platform err by less than this part of them: 2^-50, four units in the last place.
+const PLATFORM: f64 = 1.0 / 1_125_899_906_842_624.0;
