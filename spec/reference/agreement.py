@@ -1,4 +1,4 @@
-"""The key schedule of one attempt: agreements, pair seeds, mask keys, sealing. Source: protocol.md section 3."""
+"""The key schedule of one attempt: agreements, pair seeds, mask keys, sealing. Source: crypto.md sections 4 and 6."""
 
 from __future__ import annotations
 

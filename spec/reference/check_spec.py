@@ -23,7 +23,7 @@ def run() -> int:
     """Prints one line a mismatch and a count for each page; the number of mismatches."""
     wrong = 0
     for name, checks in (
-        ("protocol.md", protocol()),
+        ("crypto.md", schedule()),
         ("wire.md", messages()),
         ("parameters.md", numbers()),
         ("encoding.md", encodings()),
@@ -48,8 +48,8 @@ def seed(x: int) -> bytes:
     return bytes((x + i) % 256 for i in range(31)) + b"\x05"
 
 
-def protocol() -> Iterator[Check]:
-    """Section 20."""
+def schedule() -> Iterator[Check]:
+    """Section 10."""
     task, round_, attempt, sid, sid2 = b"\x11" * 32, 7, 1, b"\x22" * 32, b"\x33" * 32
     private = {slot: agreement.mask_private(seed(x), task, round_, attempt, slot) for slot, x in ((3, 1), (5, 101))}
     public = {slot: agreement.x25519_public(key) for slot, key in private.items()}
@@ -94,7 +94,7 @@ def protocol() -> Iterator[Check]:
         "sign_advert": signed,
         "advert_leaf": merkle.advert_leaf(wire.ADVERT.write(advert)),
     }
-    stated = values("protocol.md")
+    stated = values("crypto.md")
     yield "names of the values", sorted(stated), sorted(found)
     for name, value in found.items():
         yield name, stated.get(name), value
@@ -103,9 +103,9 @@ def protocol() -> Iterator[Check]:
 
 
 def _labels() -> Iterator[Check]:
-    """Section 2: the model uses the labels of the table and no other."""
+    """Section 3: the model uses the labels of the table and no other."""
     stated = set()
-    for row in table_rows(section("protocol.md", "## 2. Labels")):
+    for row in table_rows(section("crypto.md", "## 3. Labels")):
         stated |= {name.removeprefix("veilsum/1 ") for name in re.findall(r"`([^`]+)`", row[0])}
     used = set()
     for path in SPEC.glob("reference/*.py"):
@@ -118,7 +118,7 @@ def _labels() -> Iterator[Check]:
 
 def _receipt_order(signer: Identity, *fields: object) -> Iterator[Check]:
     """The table of labels and wire.md must say the same order of fields."""
-    row = re.search(r"`veilsum/1 sign receipt`[^\n]*", page("protocol.md"))
+    row = re.search(r"`veilsum/1 sign receipt`[^\n]*", page("crypto.md"))
     assert row is not None
     yield "order of the receipt's fields in the table of labels", True, row.group().index("digest of the sum") < row.group().rindex("S |")
 

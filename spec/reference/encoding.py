@@ -282,7 +282,7 @@ def conditional_bound(made: Plan) -> int:
     encoding: FloatEncoding = made.task.encoding[1]
     d = made.padded
     x = Fraction(encoding.clip.value) * made.levels / Fraction(made.range) * (1 + Fraction(1, 1 << 32))
-    root = Fraction(isqrt(d << 400), 1 << 200)
+    root = Fraction(isqrt((d << 128) - 1) + 1, 1 << 64)
     first, second = (x + root) ** 2, x * x + Fraction(d, 4) + x + root / 2
     return floor(min(first, second))
 

@@ -135,7 +135,7 @@ class Member:
             assert self.sealed is not None
             return self.sealed
         found = (message.task, message.round, message.attempt)
-        require(found == (context.task_digest, context.round, context.attempt), "protocol.md 10.1", "another attempt")
+        require(found == (context.task_digest, context.round, context.attempt), "advert.attempt", "another attempt")
         advertised = context.read(message.advertised)
         context.check_floor(advertised)
         require(self.slot in advertised, "advertise.floor", "U1 without the member")
@@ -233,7 +233,7 @@ class Member:
 
     def on_delivered(self, message: wire.DeliveredShares) -> wire.Accept:
         context = self._open()
-        require(self.sealed is not None and message.sid == self.sid, "protocol.md 11", "another session")
+        require(self.sealed is not None and message.sid == self.sid, "share.delivered", "another session")
         if self.delivered_seen is not None:
             require(message == self.delivered_seen, "accept.once", "another DeliveredShares")
             assert self.accepted is not None
@@ -241,7 +241,7 @@ class Member:
         near = context.neighbours(self.slot, self.advertised)
         senders = [each.from_ for each in message.shares]
         ascending = all(a < b for a, b in zip(senders, senders[1:]))
-        require(ascending and set(senders) <= set(near), "protocol.md 11", "entries of others, or out of order")
+        require(ascending and set(senders) <= set(near), "share.delivered", "entries of others, or out of order")
         self.delivered_seen = message
         self.held: dict[int, tuple[bytes, bytes]] = {}
         for each in message.shares:
@@ -298,12 +298,13 @@ class Member:
 
     def on_share_set(self, message: wire.ShareSet) -> None:
         context = self._open()
-        require(self.accepted is not None and message.sid == self.sid, "protocol.md 12.1", "another session")
+        require(self.accepted is not None, "share.set-session", "no session")
         if self.share_set_seen is not None:
             if message != self.share_set_seen:
                 self._close()
                 raise Refused("share.set-once", "a second, different Share set")
             return
+        require(message.sid == self.sid, "share.set-session", "another session")
         shared = context.read(message.shared)
         context.check_share_set(shared, self.advertised)
         require(self.slot in shared, "share.set", "U2 without the member")
@@ -351,9 +352,9 @@ class Member:
     def on_contribution(self, packed: bytes, update_digest: bytes) -> tuple[wire.UploadHeader, bytes]:
         """[upload.record] [upload.mask] [upload.base] [upload.duplicate]"""
         context = self._open()
-        require(self.share_set_seen is not None, "protocol.md 12", "no Share set yet")
+        require(self.share_set_seen is not None, "upload.after-set", "no Share set yet")
         require(self.upload is None, "upload.duplicate", "a second contribution")
-        require(len(packed) == 8 * context.plan.limbs, "protocol.md 12", "another length than the plan's")
+        require(len(packed) == 8 * context.plan.limbs, "upload.plan-length", "another length than the plan's")
         task, round_ = context.task_digest, context.round
         self.ledger.check_superseded(task, round_, context.attempt)
         self.ledger.check_update(task, round_, update_digest, self.site.reuse, context.noise is not None and self.site.bounded)
@@ -373,7 +374,7 @@ class Member:
     def on_stored(self, message: wire.UploadStored) -> None:
         self._open()
         require(self.upload is not None, "confirm.after-upload", "nothing was uploaded")
-        require((message.sid2, message.slot) == (self.sid2, self.slot), "confirm.after-upload", "another session or slot")
+        require((message.sid2, message.slot) == (self.sid2, self.slot), "upload.stored", "another session or slot")
         self.stored = True
 
     # Section 13.
@@ -381,7 +382,7 @@ class Member:
     def on_survivor_set(self, message: wire.SurvivorSet) -> wire.Confirmation:
         context = self._open()
         require(self.upload is not None and self.stored, "confirm.after-upload", "no whole upload")
-        require((message.sid, message.sid2) == (self.sid, self.sid2), "protocol.md 13.2", "another session")
+        require((message.sid, message.sid2) == (self.sid, self.sid2), "confirm.session", "another session")
         if self.confirmed is not None:
             require(message.survivors == self.confirmed[0], "confirm.one-set", "another set")
             return self.confirmed[1]
@@ -444,11 +445,11 @@ class Member:
         """[reveal.shares] One entry that may not be given refuses all."""
         context = self._open()
         require(self.certified is not None, "reveal.certificate", "no certificate yet")
-        require(message.sid2 == self.sid2, "reveal.shares", "another session")
+        require(message.sid2 == self.sid2, "reveal.own-peers", "another session")
         answers = []
         for kind, content in message.wanted:
             slot = content.slot if kind == wire.SELF_SEED else content
-            require(slot in self.masked_with, "reveal.shares", f"not masked with slot {slot}")
+            require(slot in self.masked_with, "reveal.own-peers", f"not masked with slot {slot}")
             if kind == wire.SELF_SEED:
                 require(slot in self.survivors, "reveal.self-of-survivor", f"slot {slot} is no survivor")
                 own = (content.sid, content.sid2) == (self.sid, self.sid2)
@@ -467,6 +468,7 @@ class Member:
         require(found == (context.task_digest, context.round, context.attempt), "receipt.check", "another attempt")
         good = verifies(self.roster.coordinator, message.signature, "sign receipt", *receipt_parts(message))
         require(good, "receipt.check", "signature does not verify")
+        context.read(message.survivors)
         if self.certified is not None:
             same = (message.sid, message.sid2, message.survivors) == (self.sid, self.sid2, self.certified)
             require(same, "receipt.check", "other sessions or survivors than the certificate's")

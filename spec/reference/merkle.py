@@ -1,4 +1,4 @@
-"""Trees over adverts and over a dealer's parts. Source: protocol.md section 4."""
+"""Trees over adverts and over a dealer's parts. Source: crypto.md section 7."""
 
 from __future__ import annotations
 

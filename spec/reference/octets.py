@@ -1,4 +1,4 @@
-"""Bytes: integers, labels, bitmaps, and a strict reader. Source: protocol.md sections 1 and 2, wire.md sections 1 and 2."""
+"""Bytes: integers, labels, bitmaps, and a strict reader. Source: protocol.md section 1, crypto.md section 2, wire.md sections 1 and 2."""
 
 from __future__ import annotations
 

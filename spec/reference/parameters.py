@@ -30,13 +30,18 @@ class Demand:
 
 def decimal_rate(text: str) -> Fraction:
     """[params.counts] A rate as the exact decimal that is written."""
-    whole, _, places = text.partition(".")
-    digits = whole + places
-    ok = digits.isdecimal() and digits.isascii() and text.count(".") <= 1 and len(places) <= 18
-    require(ok, "params.counts", f"{text!r} is not a decimal")
-    value = Fraction(int(digits), 10 ** len(places))
+    value = plain_decimal(text, "params.counts")
     require(value <= 1, "params.counts", f"{text} is above 1")
     return value
+
+
+def plain_decimal(text: str, requirement: str) -> Fraction:
+    """Digits with at most one point, one digit at least after it; zeros at the end count for nothing."""
+    whole, point, places = text.partition(".")
+    digits = whole + places
+    ok = digits.isdecimal() and digits.isascii() and (places or not point) and len(places.rstrip("0")) <= 18
+    require(bool(ok), requirement, f"{text!r} is not a decimal")
+    return Fraction(int(digits), 10 ** len(places))
 
 
 @lru_cache(maxsize=64)
@@ -156,8 +161,8 @@ def counts(demand: Demand) -> tuple[int, int, int]:
 def derive(demand: Demand) -> Parameters:
     """Section 3, in order."""
     n, c, d = counts(demand)
-    require(n >= 3, "params.counts", f"{n} members")
-    require(c + 2 <= n - d, "params.counts", f"n={n} c={c} d={d}: needs c + 2 <= n - d")
+    require(n >= 3, "params.enough", f"{n} members")
+    require(c + 2 <= n - d, "params.enough", f"n={n} c={c} d={d}: needs c + 2 <= n - d")
     f = demand.floor if demand.floor is not None else max(c + 2, n - d)
     require(c + 2 <= f <= n - d, "params.floor", f"floor {f}")
     tolerated = d if demand.private else None

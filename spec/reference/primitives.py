@@ -1,4 +1,4 @@
-"""Hashes, derived keys, keystream. Source: protocol.md sections 2 and 3, encoding.md section 1."""
+"""Hashes, derived keys, keystream. Source: crypto.md sections 2, 3 and 5, encoding.md section 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Session ids. Source: protocol.md section 5."""
+"""Session ids. Source: crypto.md section 9."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shamir's scheme over the integers modulo the group order. Source: protocol.md sections 3 and 4."""
+"""Shamir's scheme over the integers modulo the group order. Source: crypto.md section 8."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from decimal import Decimal as Plain
 from typing import Any
 
 from . import rosters, tasks
+from .parameters import plain_decimal
 from .refusal import Refused, require
 from .tasks import Clip, Decimal, FloatEncoding, IntegerEncoding, Noise, Task, Tensor, bits_of
 
@@ -37,15 +38,12 @@ def _count(value: Any, requirement: str = TASK) -> int:
 def decimal(value: Any, requirement: str) -> Decimal:
     """The exact decimal of a string, or the shortest that reads back as the same float."""
     if isinstance(value, str):
-        whole, _, behind = value.partition(".")
-        plain = (whole + behind).isdecimal() and value.isascii() and value.count(".") <= 1
-        require(plain, requirement, f"found {value!r}")
-        exact = Plain(value)
+        ratio = plain_decimal(value, requirement).as_integer_ratio()
     else:
         require(isinstance(value, (int, float)) and not isinstance(value, bool), requirement, f"found {value!r}")
         exact = Plain(repr(value))
-    require(exact.is_finite() and exact >= 0, requirement, f"found {value!r}")
-    ratio = exact.as_integer_ratio()
+        require(exact.is_finite() and not exact.is_signed(), requirement, f"found {value!r}")
+        ratio = exact.as_integer_ratio()
     places = 0
     while (ratio[0] * 10**places) % ratio[1]:
         places += 1

@@ -1,6 +1,6 @@
 //! Domain separation: every hash, key and signature of the protocol starts from one of these labels.
 //!
-//! `spec/protocol.md` section "Labels" lists what each separates. A label the list does not have does not exist.
+//! `spec/crypto.md` section "Labels" lists what each separates. A label the list does not have does not exist.
 
 use crate::ids::Hash;
 use sha2::{Digest as _, Sha256};
@@ -127,7 +127,7 @@ impl Label {
     /// `label_length (u8) || label || part_1 || part_2 ...`.
     ///
     /// Parts are fixed-length or carry their own length, so the whole is injective for a given label
-    /// (`spec/protocol.md`, "Labels").
+    /// (`spec/crypto.md`, "Labels").
     // spec: [label.prefix]
     pub fn prefix(self, parts: &[&[u8]]) -> Vec<u8> {
         let text = self.text().as_bytes();
@@ -158,8 +158,9 @@ mod tests {
     // spec: [label.prefix]
     #[test]
     fn every_label_of_the_spec_is_here_and_no_other() {
-        let spec = include_str!("../../../spec/protocol.md");
-        let table = spec.split("## 3.").next().unwrap();
+        let spec = include_str!("../../../spec/crypto.md");
+        let (_, table) = spec.split_once("## 3. Labels").unwrap();
+        let (table, _) = table.split_once("## 4.").unwrap();
         let names = |line: &str| -> Vec<String> {
             let cell = line.split('|').nth(1).unwrap_or_default();
             let names = cell.split('`').skip(1).step_by(2).map(|name| {

@@ -467,7 +467,7 @@ fn small_cohorts_tolerate_what_is_printed() {
     }
 }
 
-// spec: [params.verdict]
+// spec: [params.verdict] [params.enough]
 #[test]
 fn verdicts_and_refusals_have_the_printed_words() {
     let line = |n, c, d| match Parameters::derive(&counts(n, c, d)) {

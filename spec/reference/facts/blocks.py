@@ -127,7 +127,7 @@ def _sharing() -> Iterator[Fact]:
         "the-point-of-a-slot-is-slot-plus-one",
         "Share",
         "Shares are values of a polynomial modulo the group order, constant term first.",
-        "protocol.md 4 [share.threshold]",
+        "crypto.md 8 [share.threshold]",
         [
             Case("threshold 3", base),
             Case("threshold 2", {**base, "coefficients": [scalar("c1")]}),
@@ -163,7 +163,7 @@ def _trees() -> Iterator[Fact]:
         "a-tree-has-the-least-power-of-two-of-places",
         "Tree",
         "Places without content hold the empty leaf. The root of one place is its leaf.",
-        "protocol.md 4 [merkle.tree]",
+        "crypto.md 7 [merkle.tree]",
         [Case(f"{n} leaves", {"leaves": leaves[:n]}) for n in (0, 1, 2, 3, 4, 5, 8, 9)]
         + [Case("places left empty", {"leaves": [leaves[0], None, None, leaves[3], None]})],
     )
@@ -174,7 +174,7 @@ def _trees() -> Iterator[Fact]:
         "a-proof-has-one-length-and-one-position",
         "Proof",
         "A verifier knows the number of leaves and the position; another number of hashes is refused.",
-        "protocol.md 4 [merkle.depth]",
+        "crypto.md 7 [merkle.depth]",
         [
             Case("the proof of place 3", base),
             Case("a tree of one place", {"leaf": leaves[0], "position": 0, "leaves": 1, "proof": [], "root": leaves[0]}),

@@ -114,7 +114,7 @@ def facts() -> Iterator[Fact]:
         "mask-key-comes-from-the-root-seed",
         "MaskKey",
         "The mask key is derived from r, task, round, attempt and slot.",
-        "protocol.md 3 [key.root-only-mask]",
+        "crypto.md 4 [key.root-only-mask]",
         [Case(c, {**base, **x}) for c, x in changed],
     )
     own = {key: value for key, value in base.items() if key != "rootSeed"} | {"selfSeed": scalar("b").hex()}
@@ -123,7 +123,7 @@ def facts() -> Iterator[Fact]:
         "commitment-to-the-self-seed",
         "Commitment",
         "The commitment binds b to task, round, attempt and slot.",
-        "protocol.md 3 [key.commitment]",
+        "crypto.md 4 [key.commitment]",
         [Case(c, {**own, **x}) for c, x in changed[:5]],
     )
     wides = [bytes(64), fill(0xFF, 64), L.to_bytes(64, "little"), (L - 1).to_bytes(64, "little"), bytes_of("wide", 64)]
@@ -132,7 +132,7 @@ def facts() -> Iterator[Fact]:
         "scalars-are-64-bytes-reduced",
         "ReducedScalar",
         "A scalar is 64 random bytes, little-endian, modulo the group order.",
-        "protocol.md 3 [key.uniform]",
+        "crypto.md 4 [key.uniform]",
         [Case(c, {"wide": w.hex()}) for c, w in zip(("zero", "all ones", "the order", "one below the order", "random"), wides)],
     )
     yield from _pairs()
@@ -152,7 +152,7 @@ def _pairs() -> Iterator[Fact]:
         "pair-seed-is-the-same-from-both-ends",
         "PairSeed",
         "Both ends of an edge derive one pair seed and one hash, whichever slot is lower; a session has its own.",
-        "protocol.md 3 [key.pair], 10 [key.pair-hash]",
+        "crypto.md 4 [key.pair] [key.pair-hash]",
         [
             Case("from the lower end", pair(one, pub_other, 3, 5)),
             Case("from the higher end", pair(other, pub_one, 5, 3)),
@@ -165,7 +165,7 @@ def _pairs() -> Iterator[Fact]:
         "keys-of-low-order-are-refused",
         "PairSeed",
         "A public key that makes X25519 all zero is refused, in every encoding.",
-        "protocol.md 3 [key.contributory]",
+        "crypto.md 4 [key.contributory]",
         [Case(c, pair(one, unhex(p), 3, 5), "key.contributory") for c, p in LOW_ORDER]
         + [Case("p + 2 is not canonical, and contributory", pair(one, unhex("ef" + "ff" * 30 + "7f"), 3, 5))],
     )
@@ -175,7 +175,7 @@ def _pairs() -> Iterator[Fact]:
         "keystream-keys-depend-on-the-share-set",
         "KeystreamKeys",
         "Pair mask key and self mask key are of the second session.",
-        "protocol.md 3 [mask.sid2]",
+        "crypto.md 4 [mask.sid2]",
         [
             Case("a second session", {**seeds, "sid2": fill(0x33).hex()}),
             Case("another second session", {**seeds, "sid2": fill(0x34).hex()}),
@@ -195,7 +195,7 @@ def _seals(scalar) -> Iterator[Fact]:  # type: ignore[no-untyped-def]
         "shares-are-sealed-with-a-key-for-each-direction",
         "SealPart",
         "The key that seals from i to j is not the key from j to i.",
-        "protocol.md 3 [seal.directional] [seal.aad]",
+        "crypto.md 6 [seal.directional] [seal.aad]",
         [Case("from 3 to 5", {**there, **shares}), Case("from 5 to 3, the same shares", {**back, **shares})],
     )
     made = seal({**there, **shares})
@@ -256,7 +256,7 @@ def _streams() -> Iterator[Fact]:
         "keystream-at-any-offset",
         "Keystream",
         "AES-256 in counter mode, a 128-bit big-endian counter from zero; the carry passes 32 bits.",
-        "protocol.md 3 [mask.keystream]",
+        "crypto.md 5 [mask.keystream]",
         [Case(f"offset {o}", {"key": key, "offset": o, "length": 48}) for o in offsets] + [Case("no bytes", {"key": key, "offset": 7, "length": 0})],
     )
     cases = []
@@ -270,7 +270,7 @@ def _streams() -> Iterator[Fact]:
         "a-carry-never-leaves-its-block",
         "Mask",
         "Data and keystream of a block are one little-endian integer each, added or subtracted modulo 2^(8 x bytes).",
-        "protocol.md 3 [mask.keystream] [mask.sign]",
+        "crypto.md 5 [mask.keystream] [mask.sign]",
         cases,
     )
 

@@ -165,9 +165,9 @@ class Members:
 
         few = self.rebuilt(replace(a, advertised=b"\x0f"), near[:3])
         return [
-            case("of another task", replace(a, task=fill(1)), "protocol.md 10.1"),
-            case("of another round", replace(a, round=2), "protocol.md 10.1"),
-            case("of another attempt", replace(a, attempt=1), "protocol.md 10.1"),
+            case("of another task", replace(a, task=fill(1)), "advert.attempt"),
+            case("of another round", replace(a, round=2), "advert.attempt"),
+            case("of another attempt", replace(a, attempt=1), "advert.attempt"),
             case("a bitmap of two bytes", replace(a, advertised=b"\x7f\0"), "bitmap.exact"),
             case("a bit beyond the last slot", replace(a, advertised=b"\xff"), "bitmap.exact"),
             case("fewer than the floor", few, "advertise.floor"),
@@ -264,10 +264,10 @@ class Members:
             case("no cut: the part of another dealer", with_entry(transplanted)),
             case("no cut: a proof too short", with_entry(replace(entry, proof=entry.proof[:-1]))),
             case("no cut: the entry left out", replace(d, shares=tuple(each for each in d.shares if each.from_ != 2))),
-            case("of another session", replace(d, sid=fill(1)), "protocol.md 11"),
-            case("out of order", replace(d, shares=d.shares[::-1]), "protocol.md 11"),
-            case("an entry twice", replace(d, shares=(d.shares[0], *d.shares)), "protocol.md 11"),
-            case("an entry of the member itself", replace(d, shares=(replace(d.shares[0], from_=0), *d.shares)), "protocol.md 11"),
+            case("of another session", replace(d, sid=fill(1)), "share.delivered"),
+            case("out of order", replace(d, shares=d.shares[::-1]), "share.delivered"),
+            case("an entry twice", replace(d, shares=(d.shares[0], *d.shares)), "share.delivered"),
+            case("an entry of the member itself", replace(d, shares=(replace(d.shares[0], from_=0), *d.shares)), "share.delivered"),
             self.after(3, "other parts after those that stood", with_entry(tampered), "accept.once"),
         ]
 
@@ -291,7 +291,7 @@ class Members:
         unseen = replace(unseen, shares=tuple(each for each in unseen.shares if each.from_ != 2))
         return [
             case("an accept that cuts the member", shown(a2)),
-            case("of another session", replace(s, sid=fill(1)), "protocol.md 12.1"),
+            case("of another session", replace(s, sid=fill(1)), "share.set-session"),
             case("a bitmap of two bytes", replace(s, shared=b"\x7f\0"), "bitmap.exact"),
             case("fewer than the floor", replace(s, shared=b"\x0f"), "share.set"),
             case("without the member", replace(s, shared=b"\x7e"), "share.set"),
@@ -308,6 +308,7 @@ class Members:
             self.case("a slot whose Share was never seen", [*self.steps[:2], message(unseen), message(s)], "share.unseen"),
             self.case("unless its edge is cut", [*self.steps[:2], message(unseen), message(shown(a2))]),
             self.after(4, "another Share set after the first", replace(s, shared=b"\x3f"), "share.set-once"),
+            self.after(4, "one of another session after the first", replace(s, sid=fill(1)), "share.set-once"),
             self.case(
                 "after another Share set nothing is left",
                 [*self.steps[:4], message(replace(s, shared=b"\x3f"), refused=True), self.steps[4]],
@@ -327,15 +328,17 @@ class Members:
             return self.after(4, what, update, refused_by, ledger=[{"act": "update", "attempt": 0, **entry}], **more)
 
         return [
-            self.after(3, "before a Share set", update, "protocol.md 12"),
+            self.after(3, "before a Share set", update, "upload.after-set"),
             self.after(5, "a second contribution", update, "upload.duplicate"),
-            self.after(4, "a limb too few", {**update, "packed": "00" * 8 * (limbs - 1)}, "protocol.md 12"),
-            self.after(4, "a limb too many", {**update, "packed": "00" * 8 * (limbs + 1)}, "protocol.md 12"),
+            self.after(4, "a limb too few", {**update, "packed": "00" * 8 * (limbs - 1)}, "upload.plan-length"),
+            self.after(4, "a limb too many", {**update, "packed": "00" * 8 * (limbs + 1)}, "upload.plan-length"),
             earlier("the update of an earlier round", {"task": task, "round": 0, "digest": digest}, "upload.reuse"),
             earlier("the update of another task", {"task": other, "round": 7, "digest": digest}, "upload.reuse"),
             earlier("at a site that allows it", {"task": task, "round": 0, "digest": digest}, None, site={**SITE, "reuse": True}),
             earlier("the same update in an earlier attempt", {"task": task, "round": 1, "digest": digest}, None),
             earlier("another update than in an earlier attempt", {"task": task, "round": 1, "digest": other}, "upload.reuse"),
+            self.after(5, "stored, says the word for another slot", replace(self.honest(5), slot=1), "upload.stored"),
+            self.after(5, "stored, says the word for another Share set", replace(self.honest(5), sid2=fill(1)), "upload.stored"),
         ]
 
     def _update_digest(self) -> str:
@@ -354,8 +357,8 @@ class Members:
         return [
             self.after(5, "before the upload is said to be whole", s, "confirm.after-upload"),
             self.after(4, "before the upload", s, "confirm.after-upload"),
-            case("of another session", replace(s, sid=fill(1)), "protocol.md 13.2"),
-            case("of another second session", replace(s, sid2=fill(1)), "protocol.md 13.2"),
+            case("of another session", replace(s, sid=fill(1)), "confirm.session"),
+            case("of another second session", replace(s, sid2=fill(1)), "confirm.session"),
             case("a bit beyond the last slot", replace(s, survivors=b"\xdf"), "bitmap.exact"),
             case("fewer than the floor", replace(s, survivors=b"\x0f"), "confirm.set"),
             case("without the member", replace(s, survivors=b"\x7e"), "confirm.check"),
@@ -421,14 +424,14 @@ class Members:
             case("the same entry twice", request((2, 5), (2, 5))),
             case("nothing", request()),
             self.after(7, "before a certificate", request((2, 5)), "reveal.certificate"),
-            case("of another second session", request((2, 5), of=fill(1)), "reveal.shares"),
+            case("of another second session", request((2, 5), of=fill(1)), "reveal.own-peers"),
             case("r of a survivor", request((2, 3)), "reveal.root-of-dropped"),
             case("b of a slot that is gone", request((1, header(5, 5, sid, sid2))), "reveal.self-of-survivor"),
             case("b with a header that another signed", request((1, header(3, 4, sid, sid2))), "reveal.header"),
             case("b with a header of another session", request((1, header(3, 3, fill(1), sid2))), "reveal.header"),
             case("b with a header of another second session", request((1, header(3, 3, sid, fill(1)))), "reveal.header"),
-            case("r of the member itself", request((2, 0)), "reveal.shares"),
-            case("r of a slot beyond the roster", request((2, 7)), "reveal.shares"),
+            case("r of the member itself", request((2, 0)), "reveal.own-peers"),
+            case("r of a slot beyond the roster", request((2, 7)), "reveal.own-peers"),
             case("one good entry, then a bad one", request((2, 5), (2, 3)), "reveal.root-of-dropped"),
             self.case("after the round is closed", [*self.steps, message(request((2, 5)))], "close.record"),
         ]
@@ -454,6 +457,7 @@ class Members:
             case("another second session", signed(sid2=fill(1)), "receipt.check"),
             case("another attempt", signed(attempt=1), "receipt.check"),
             self.after(7, "without a certificate the coordinator's word stands", signed(survivors=b"\x1f")),
+            self.after(7, "but not for a set that is none of this roster", signed(survivors=b"\x9f"), "bitmap.exact"),
         ]
 
 

@@ -77,9 +77,9 @@ def facts() -> Iterator[Fact]:
         for c in range(0, n - 1):
             for d in range(0, n):
                 few = c + 2 > n - d
-                refusal = "params.counts" if few else None if c + 2 * d < n else "params.complete"
+                refusal = "params.enough" if few else None if c + 2 * d < n else "params.complete"
                 small.append(Case(f"n={n} c={c} d={d}", {"n": n, "corrupt": c, "dropout": d}, refusal))
-    small += [Case(f"n={n}", {"n": n, "corrupt": 0, "dropout": 0}, "params.counts") for n in (0, 1, 2)]
+    small += [Case(f"n={n}", {"n": n, "corrupt": 0, "dropout": 0}, "params.enough") for n in (0, 1, 2)]
     yield Fact("parameters", "small-complete-graphs", "Derive", "All counts of 3 to 8 members.", "parameters.md 3 and 4 [params.complete]", small)
     rings = [(201, 20, 21), (256, 25, 26), (300, 30, 30), (300, 30, 90), (307, 23, 1), (500, 25, 25), (500, 50, 150), (1000, 0, 100)]
     rings += [(1000, 50, 50), (1000, 100, 100), (1000, 200, 100), (202, 1, 1), (240, 0, 0), (201, 0, 30), (333, 7, 90)]
@@ -124,13 +124,14 @@ def facts() -> Iterator[Fact]:
         [Case(f"floor {f}", {"n": 10, "corrupt": 2, "dropout": 1, "floor": f}, None if 4 <= f <= 9 else "params.floor") for f in (0, 3, 4, 9, 10)],
     )
     rates = [("0", None), ("1", None), ("0.29", None), ("0.1", None), ("1.0", None), ("0.333333333333333333", None), ("0.07", None)]
+    rates += [(".1", None), ("00.1", None), ("0.1000000000000000000", None)]
     bad = [("1.1", "params.counts"), ("1e-1", "params.counts"), ("-0.1", "params.counts"), ("0.1.2", "params.counts"), ("", "params.counts")]
-    bad += [("0.1234567890123456789", "params.counts"), ("0,1", "params.counts"), (" 0.1", "params.counts"), ("2", "params.counts")]
+    bad += [("0.1234567890123456789", "params.counts"), ("0,1", "params.counts"), (" 0.1", "params.counts"), ("2", "params.counts"), ("1.", "params.counts"), (".", "params.counts")]
     yield Fact(
         "parameters",
         "rates-are-exact-decimals",
         "Rate",
-        "Digits with at most one point, no sign, no exponent, at most 18 digits after the point, 0 to 1. Corrupt: floor; drop-out: ceiling.",
+        "Digits with at most one point, one at least after it, no sign, no exponent, at most 18 after the point but for zeros at the end, 0 to 1.",
         "parameters.md 2 [params.counts]",
         [Case(repr(text), {"text": text}, refusal) for text, refusal in rates + bad],
     )

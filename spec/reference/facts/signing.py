@@ -70,7 +70,7 @@ def facts() -> Iterator[Fact]:
         "each-purpose-has-its-label",
         "Sign",
         "A signature is Ed25519 over label(\"veilsum/1 \" || purpose) || parts.",
-        "roster-task.md 1 [identity.context], protocol.md 2",
+        "roster-task.md 1 [identity.context], crypto.md 2",
         [Case(purpose, {"secret": secret, "purpose": purpose, "parts": parts.hex()}) for purpose, parts in PURPOSES.items()],
     )
     yield from _strict(secret)
@@ -226,7 +226,7 @@ def _sessions() -> Iterator[Fact]:
         "session-ids-bind-everything-that-was-agreed",
         "SessionId",
         "sid, sid2 and the digest of survivors change with each of their parts.",
-        "protocol.md 5 [session.sid] [session.sid2] [session.survivors]",
+        "crypto.md 9 [session.sid] [session.sid2] [session.survivors]",
         [Case(what, {**base, **more}) for what, more in changed],
     )
     yield Fact(

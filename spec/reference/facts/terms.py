@@ -362,6 +362,8 @@ def _texts() -> Iterator[Fact]:
             task("a rate above one", "dropout = 0.1", "dropout = 1.5", "params.counts"),
             task("a rate with an exponent, as a string", "dropout = 0.1", 'dropout = "1e-1"', "params.counts"),
             task("a rate with a sign", "dropout = 0.1", 'dropout = "-0.1"', "params.counts"),
+            task("a float with a sign", "dropout = 0.1", "dropout = -0.0", "params.counts"),
+            task("a rate with nothing behind its point", "dropout = 0.1", 'dropout = "0."', "params.counts"),
             task("a delta with an exponent, as a string", "delta = 0.000001", 'delta = "1e-6"', "task.decimals"),
         ],
     )

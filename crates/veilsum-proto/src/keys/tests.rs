@@ -1,4 +1,4 @@
-//! Against values computed by another implementation, which stand in `spec/protocol.md`, section 20.
+//! Against values computed by another implementation, which stand in `spec/crypto.md`, section 10.
 
 use super::agreement::agree;
 use super::*;
@@ -47,9 +47,9 @@ impl TryRng for Constant {
 
 impl TryCryptoRng for Constant {}
 
-/// The block ```` ```values ```` of the protocol's page.
+/// The block ```` ```values ```` of the page on cryptography.
 fn values() -> BTreeMap<String, Vec<u8>> {
-    let page = include_str!("../../../../spec/protocol.md");
+    let page = include_str!("../../../../spec/crypto.md");
     let (_, block) = page.split_once("```values\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     let rows = block.lines().map(|row| row.split_once(' ').unwrap());

@@ -89,6 +89,7 @@ impl Accepted {
 
     /// Checklist 8. Returns every slot whose edge to this member is cut, by either end.
     fn check(&self, me: &Me, set: &ShareSet) -> Result<BTreeSet<Slot>, Refusal> {
+        // spec: [share.set-session]
         if set.sid != self.sid {
             return Err(Refusal::OtherSession {
                 got: "ShareSet",

@@ -99,6 +99,7 @@ impl Advertised {
 /// Checklist 5: own leaf, neighbours at locally computed slots, inclusion, signatures, floor.
 fn check_adverts(me: &Me, own: &Advert, adverts: &Adverts) -> Result<(), Refusal> {
     let context = &me.context;
+    // spec: [advert.attempt]
     if (adverts.task, adverts.round, adverts.attempt)
         != (context.task_digest, context.round, context.attempt)
     {

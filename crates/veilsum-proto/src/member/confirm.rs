@@ -19,6 +19,7 @@ impl Uploaded {
         set: &SurvivorSet,
         ledger: &mut dyn Ledger,
     ) -> Result<Confirmation, Refusal> {
+        // spec: [confirm.session]
         if set.sid != self.ready.sid || set.sid2 != self.ready.sid2 {
             return Err(Refusal::OtherSession {
                 got: "SurvivorSet",

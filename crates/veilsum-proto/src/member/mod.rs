@@ -35,7 +35,7 @@ use crate::masked::MaskedUpdate;
 use crate::message::{AbortNotice, Body, Message, Open, Receipt};
 use crate::refusal::Refusal;
 use crate::roster::Roster;
-use crate::session::RoundContext;
+use crate::session::{RoundContext, SetError};
 use crate::task::Task;
 use rand_core::CryptoRng;
 use std::fmt;
@@ -108,7 +108,7 @@ impl Member {
     /// # Errors
     ///
     /// [`Refusal`] naming the first thing that is wrong.
-    // spec: [open.roster] [open.parameters]
+    // spec: [open.roster] [open.task] [open.parameters]
     pub fn invited(
         open: &Open,
         roster: Arc<Roster>,
@@ -123,7 +123,8 @@ impl Member {
             });
         }
         let task = Task::decode(&open.task)?;
-        // Asked before anything is derived: an Open that cannot be joined costs a look-up.
+        // Asked before anything is derived: an Open that cannot be joined costs a look-up. One that was answered before is among them.
+        // spec: [open.again]
         let state = ledger.state()?;
         state.may_join(
             &task.digest(),
@@ -266,7 +267,7 @@ impl Member {
             Phase::Shared(phase) => phase.receive(&self.me, message),
             Phase::Accepted(phase) => phase.receive(&self.me, message),
             Phase::Ready(phase) => phase.receive(message),
-            Phase::Uploading(phase) => phase.receive_uploading(message),
+            Phase::Uploading(phase) => phase.receive_uploading(&self.me, message),
             Phase::Uploaded(phase) => phase.receive(&self.me, message, ledger),
             Phase::Revealing(phase) => phase.receive(&self.me, message),
             Phase::Closed => (Phase::Closed, Err(Refusal::Closed)),
@@ -322,6 +323,7 @@ impl Member {
         digest: UpdateDigest,
         ledger: &mut dyn Ledger,
     ) -> Result<(Message, MaskedUpdate), Refusal> {
+        // spec: [upload.after-set]
         let Phase::Ready(ready) = &self.phase else {
             return Err(Refusal::WrongPhase {
                 got: "upload",
@@ -460,6 +462,10 @@ impl Member {
             &receipt.signature,
         )
         .map_err(|_| Refusal::Receipt("it is not signed by the coordinator of the roster"))?;
+        receipt
+            .survivors
+            .check(context.slots())
+            .map_err(SetError::from)?;
         let certified = match &self.phase {
             Phase::Revealing(phase) if !phase.certifies(receipt) => {
                 return Err(Refusal::Receipt(

@@ -104,7 +104,7 @@ impl Revealing {
     }
 
     /// Checklist 15. One refused entry refuses the request: an honest coordinator makes none.
-    // spec: [reveal.shares]
+    // spec: [reveal.shares] [reveal.own-peers]
     fn answer(&self, me: &Me, request: &ShareRequest) -> Result<Reply, Refusal> {
         if request.sid2 != self.sid2 {
             return Err(Refusal::OtherSession {

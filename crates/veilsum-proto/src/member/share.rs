@@ -123,6 +123,7 @@ impl Shared {
     }
 
     /// The session, and dealers that are neighbours in U1 in ascending order. What the parts say is judged later.
+    // spec: [share.delivered]
     fn check(&self, me: &Me, delivered: &DeliveredShares) -> Result<(), Refusal> {
         if delivered.sid != self.sid {
             return Err(Refusal::OtherSession {

@@ -1,5 +1,7 @@
 //! Four members and a coordinator, by hand, up to the line that each test is about.
 
+mod sessions;
+
 use super::*;
 use crate::coordinator::Coordinator;
 use crate::ids::{Attempt, ModelDigest, Round};

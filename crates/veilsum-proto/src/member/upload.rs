@@ -58,6 +58,7 @@ impl Ready {
         digest: &UpdateDigest,
         ledger: &mut dyn Ledger,
     ) -> Result<(), Refusal> {
+        // spec: [upload.plan-length]
         let (got, want) = (contribution.limbs(), me.context.plan.limbs());
         if got != want {
             return Err(Refusal::WrongLength { got, want });
@@ -134,9 +135,9 @@ impl Ready {
 impl Uploaded {
     /// Before the coordinator has the whole update: nothing is signed or revealed.
     // spec: [confirm.after-upload]
-    pub(super) fn receive_uploading(self: Box<Self>, message: &Message) -> Step {
+    pub(super) fn receive_uploading(self: Box<Self>, me: &Me, message: &Message) -> Step {
         match &message.body {
-            Body::UploadStored(stored) if self.is_mine(stored) => {
+            Body::UploadStored(stored) if self.is_mine(me, stored) => {
                 (Phase::Uploaded(self), Ok(Reply::Nothing))
             }
             Body::UploadStored(_) => (
@@ -161,7 +162,7 @@ impl Uploaded {
         ledger: &mut dyn Ledger,
     ) -> Step {
         match &message.body {
-            Body::UploadStored(stored) if self.is_mine(stored) => {
+            Body::UploadStored(stored) if self.is_mine(me, stored) => {
                 (Phase::Uploaded(self), Ok(Reply::Nothing))
             }
             Body::ShareSet(set) => match self.ready.same_set(set) {
@@ -190,7 +191,8 @@ impl Uploaded {
         }
     }
 
-    fn is_mine(&self, stored: &UploadStored) -> bool {
-        stored.sid2 == self.ready.sid2
+    // spec: [upload.stored]
+    fn is_mine(&self, me: &Me, stored: &UploadStored) -> bool {
+        stored.sid2 == self.ready.sid2 && stored.slot == me.slot
     }
 }

@@ -191,6 +191,7 @@ impl Counts {
             corrupt: demand.corrupt.floor_of(slots),
             missing: demand.dropout.ceil_of(slots),
         };
+        // spec: [params.enough]
         if slots < 3 {
             return Err(Refusal::TooFewMembers { n: slots });
         }
