@@ -1,7 +1,7 @@
 //! Where learning meets the service. Not for protocol decisions: a hook gives the model a round starts from and gets the
 //! sum; it sees no member's message.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{fmt, ops::ControlFlow, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -19,6 +19,12 @@ use crate::privacy::RoundPrivacy;
 /// What a task does between its rounds. Called on threads where blocking is allowed; while a call lasts, the task's next
 /// round waits, and nothing else does.
 pub trait TaskHook: Send {
+    /// Which round comes next; `next` is the first number that was never used. Asked before each round that the service would run,
+    /// and again after every wait. Rounds follow one another unless a hook says otherwise.
+    fn turn(&mut self, next: Round) -> Turn {
+        Turn::Round(next)
+    }
+
     /// The model that `round` starts from; its SHA-256 goes into the session id, and members fetch it by that. `None`: the
     /// task has none. The same round may be asked for again if it could not open.
     fn base_model(&mut self, round: Round) -> Option<Bytes>;
@@ -35,6 +41,29 @@ pub trait TaskHook: Send {
     /// Learns that an attempt ended without a sum.
     fn aborted(&mut self, abort: &RoundAbort) {
         let _ = abort;
+    }
+
+    /// Learns that no round of the task comes any more, whatever the reason; not when the service is stopped.
+    fn over(&mut self) {}
+}
+
+/// What comes next in a task.
+pub enum Turn {
+    /// This round. A number that was used ends the task, and the service's log says so.
+    Round(Round),
+    /// Nothing until this ends, or the service is stopped; members are answered meanwhile.
+    Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// No more rounds.
+    Over,
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Round(round) => f.debug_tuple("Round").field(round).finish(),
+            Self::Wait(_) => f.write_str("Wait(..)"),
+            Self::Over => f.write_str("Over"),
+        }
     }
 }
 

@@ -37,7 +37,7 @@ mod upload;
 pub use config::{Gather, ServerConfig, TaskConfig};
 pub use error::ServerError;
 pub use event::Event;
-pub use hook::{DownloadBytes, ModelDeltas, NoModel, RoundAbort, RoundResult, TaskHook};
+pub use hook::{DownloadBytes, ModelDeltas, NoModel, RoundAbort, RoundResult, TaskHook, Turn};
 pub use privacy::RoundPrivacy;
 pub use service::Service;
 pub use store::StoreError;

@@ -42,7 +42,7 @@ use crate::{
     config::TaskConfig,
     directory::Ticket,
     event::Event,
-    hook::{NoModel, RoundAbort, TaskHook},
+    hook::{NoModel, RoundAbort, TaskHook, Turn},
     publish::{self, Published},
     routes::Incoming,
     shared::{Shared, encoded},
@@ -96,6 +96,13 @@ impl Farewell {
     }
 }
 
+/// What the task does next.
+enum Next {
+    Round(Round),
+    Over,
+    Stopped,
+}
+
 /// How a round went.
 enum RoundEnd {
     Over(ControlFlow<()>),
@@ -139,7 +146,11 @@ impl RoundLoop {
     pub(crate) async fn run(mut self, done: impl FnOnce()) {
         let rounds = self.config.rounds.unwrap_or(u64::MAX);
         for _ in 0..rounds {
-            let round = self.shared.store.next_round(&self.task);
+            let round = match self.next().await {
+                Next::Round(round) => round,
+                Next::Over => break,
+                Next::Stopped => return done(),
+            };
             // spec: [service.round.last]
             if round > self.shared.roster.last_round() {
                 tracing::warn!(task = %self.name, %round, "the roster has no more rounds");
@@ -154,9 +165,31 @@ impl RoundLoop {
                 return done();
             }
         }
+        self.with_hook(|hook| hook.over()).await;
         done();
         self.attend_unless_stopped(std::future::pending::<()>())
             .await;
+    }
+
+    /// The round whose turn it is, once it is some round's turn.
+    // spec: [service.round.turn]
+    async fn next(&mut self) -> Next {
+        let next = self.shared.store.next_round(&self.task);
+        loop {
+            match self.with_hook(move |hook| hook.turn(next)).await {
+                Turn::Round(round) if round >= next => return Next::Round(round),
+                Turn::Round(round) => {
+                    tracing::error!(task = %self.name, %round, %next, "bug: the number of this round is spent");
+                    return Next::Over;
+                }
+                Turn::Wait(waiting) => {
+                    if self.attend_unless_stopped(waiting).await.is_none() {
+                        return Next::Stopped;
+                    }
+                }
+                Turn::Over => return Next::Over,
+            }
+        }
     }
 
     /// One round, in as many attempts as it takes and may have.

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::watch;
 use veilsum_encode::TensorData;
 use veilsum_proto::{
     coordinator::PhaseName,
@@ -14,7 +15,9 @@ use veilsum_proto::{
     message::{Body, Message},
 };
 use veilsum_quic::{FetchError, PartialBlob, PartialSync, Synced};
-use veilsum_server::{DownloadBytes, ModelDeltas, RoundAbort, RoundResult, TaskHook};
+use veilsum_server::{
+    DownloadBytes, Event, ModelDeltas, RoundAbort, RoundResult, TaskConfig, TaskHook, Turn,
+};
 
 use crate::support::*;
 
@@ -251,10 +254,106 @@ async fn a_hook_that_ponders_holds_up_no_other_task() {
     ];
     let mut house = federation.try_serve(federation.config(), tasks).unwrap();
     let _members = federation.join_all(house.address, 0..3);
-    let first = |event: &veilsum_server::Event| match event {
-        veilsum_server::Event::Result { task, .. } => Some(task.as_str().to_owned()),
+    let first = |event: &Event| match event {
+        Event::Result { task, .. } => Some(task.as_str().to_owned()),
         _ => None,
     };
     assert_eq!(house.event(first).await, "quick");
     assert_eq!(house.event(first).await, "pondering");
+}
+
+/// Follows another task: a round of its own after every second of the other's, under the same number.
+struct Follower {
+    followed: watch::Receiver<Option<Round>>,
+    over: Arc<Mutex<bool>>,
+}
+
+impl TaskHook for Follower {
+    fn turn(&mut self, next: Round) -> Turn {
+        let mut followed = self.followed.clone();
+        let found = *followed.borrow_and_update();
+        match found {
+            Some(round) if round >= next && round.0.is_multiple_of(2) => Turn::Round(round),
+            Some(Round(4)) => Turn::Over,
+            _ => Turn::Wait(Box::pin(async move {
+                let _ = followed.changed().await;
+            })),
+        }
+    }
+
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        None
+    }
+
+    fn finished(&mut self, _: &RoundResult<'_>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn over(&mut self) {
+        *self.over.lock().unwrap() = true;
+    }
+}
+
+/// Tells the rounds that are over.
+struct Leader(watch::Sender<Option<Round>>);
+
+impl TaskHook for Leader {
+    fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        None
+    }
+
+    fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
+        self.0.send_replace(Some(result.round));
+        // so that no number passes before the follower has seen it
+        std::thread::sleep(SOON * 50);
+        ControlFlow::Continue(())
+    }
+}
+
+fn led(rounds: u64) -> (Vec<(TaskConfig, Box<dyn TaskHook>)>, Arc<Mutex<bool>>) {
+    let (leader, followed) = watch::channel(None);
+    let over = Arc::default();
+    let follower = Follower {
+        followed,
+        over: Arc::clone(&over),
+    };
+    let mut led = task("following", 10, 1);
+    led.rounds = None;
+    let mut leads = task("leading", 10, 1);
+    leads.rounds = Some(rounds);
+    let tasks: Vec<(_, Box<dyn TaskHook>)> =
+        vec![(leads, Box::new(Leader(leader))), (led, Box::new(follower))];
+    (tasks, over)
+}
+
+// spec: [service.round.turn]
+#[tokio::test]
+async fn a_hook_chooses_the_numbers_of_rounds_waits_for_another_task_and_ends_its_own() {
+    let federation = Federation::new(3);
+    let (tasks, over) = led(4);
+    let mut house = federation.try_serve(federation.config(), tasks).unwrap();
+    let _members = federation.join_all(house.address, 0..3);
+    let mut rounds = Vec::new();
+    while rounds.len() < 2 {
+        let round = house.event(|event| match event {
+            Event::Result { task, round, .. } if task.as_str() == "following" => Some(*round),
+            _ => None,
+        });
+        rounds.push(round.await);
+    }
+    assert_eq!(rounds, [Round(2), Round(4)]);
+    house.service.finished().await.unwrap();
+    assert!(*over.lock().unwrap());
+}
+
+// spec: [service.round.turn] [service.shutdown]
+#[tokio::test]
+async fn a_task_that_waits_ends_with_the_service_and_is_not_told_that_it_is_over() {
+    let federation = Federation::new(3);
+    let (tasks, over) = led(1);
+    let mut house = federation.try_serve(federation.config(), tasks).unwrap();
+    let _members = federation.join_all(house.address, 0..3);
+    house.result().await;
+    house.service.shutdown().await;
+    assert!(!*over.lock().unwrap());
 }
