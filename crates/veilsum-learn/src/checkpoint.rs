@@ -36,6 +36,8 @@ pub struct Checkpoint {
     pub best: Option<(Model, Evaluation)>,
     /// The clip of member-level privacy, if it adapts.
     pub clip: Option<AdaptiveClip>,
+    /// Whether the model of the round is due to be judged at the members, and was not yet.
+    pub owed: bool,
 }
 
 /// Why a checkpoint cannot be written or read.
@@ -106,6 +108,7 @@ impl Checkpoint {
         put_sized(&mut out, &best.transpose()?.unwrap_or_default());
         let clip = self.clip.map(AdaptiveClip::to_bytes);
         put_sized(&mut out, &clip.unwrap_or_default());
+        out.extend(self.owed.then_some(OWED));
         let digest = Sha256::digest(&out);
         out.extend_from_slice(&digest);
         Ok(out)
@@ -137,6 +140,7 @@ impl Checkpoint {
             stop: parts.stop,
             best,
             clip: parts.clip,
+            owed: parts.owed,
         })
     }
 }
@@ -149,6 +153,7 @@ struct Parts<'a> {
     stop: Option<EarlyStop>,
     best: Option<(Evaluation, &'a [u8])>,
     clip: Option<AdaptiveClip>,
+    owed: bool,
 }
 
 fn parse(content: &[u8]) -> Option<Parts<'_>> {
@@ -168,7 +173,10 @@ fn parse(content: &[u8]) -> Option<Parts<'_>> {
         [] => None,
         part => Some(AdaptiveClip::from_bytes(part)?),
     };
-    reader.is_empty().then_some(Parts {
+    let owed = !reader.is_empty();
+    // a byte that says nothing is no second encoding of nothing owed
+    let whole = !owed || (reader.byte()? == OWED && reader.is_empty());
+    whole.then_some(Parts {
         job,
         round,
         model,
@@ -176,6 +184,7 @@ fn parse(content: &[u8]) -> Option<Parts<'_>> {
         stop,
         best,
         clip,
+        owed,
     })
 }
 
@@ -198,6 +207,9 @@ fn at(path: &Path, fault: io::Error) -> CheckpointError {
 }
 
 const LABEL: &[u8] = b"veilsum/v1 checkpoint\0";
+
+/// Last byte before the digest where an evaluation is owed.
+const OWED: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -232,6 +244,7 @@ mod tests {
             stop: Some(EarlyStop::new(Watch::Loss, 3, 0.0).unwrap()),
             best: Some((first, found)),
             clip: Some(AdaptiveClip::new(AdaptiveSettings::MEDIAN, 0.5).unwrap()),
+            owed: true,
         }
     }
 
@@ -245,6 +258,7 @@ mod tests {
             sample.write(&path).unwrap();
             assert_eq!(Checkpoint::read(&path).unwrap(), sample);
             (sample.stop, sample.best, sample.clip) = (None, None, None);
+            sample.owed = false;
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let mut resumed = Checkpoint::read(&path).unwrap();
@@ -265,7 +279,14 @@ mod tests {
             assert!(Checkpoint::from_bytes(&changed).is_err(), "byte {at}");
             assert!(Checkpoint::from_bytes(&bytes[..at]).is_err(), "{at} bytes");
         }
-        assert!(Checkpoint::from_bytes(&[bytes, vec![0]].concat()).is_err());
+        assert!(Checkpoint::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+        // a digest of other bytes about what is owed
+        let content = &bytes[..bytes.len() - 32];
+        for owed in [&[0][..], &[2], &[1, 1]] {
+            let content = [&content[..content.len() - 1], owed].concat();
+            let other = [&content[..], &Sha256::digest(&content)].concat();
+            assert!(Checkpoint::from_bytes(&other).is_err(), "{owed:?}");
+        }
     }
 
     #[test]

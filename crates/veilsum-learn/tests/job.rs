@@ -550,6 +550,56 @@ fn patience_ends_a_training_and_the_best_model_is_kept() {
     assert_eq!(coordinator.best().unwrap().1, of(1.0));
 }
 
+#[test]
+fn an_evaluation_is_owed_until_it_is_judged_or_given_up_also_by_whoever_resumes() {
+    // spec: [job.evaluation.owed] [job.evaluation.order]
+    let every_second = EvaluationSpec {
+        every: 2,
+        on: Some(Judge::Members),
+        ..EvaluationSpec::default()
+    };
+    let spec = JobSpec {
+        rounds: 5,
+        evaluation: every_second,
+        ..fedavg(Split::Iid)
+    };
+    let job = Job::new(spec.clone()).unwrap();
+    let mean = job.first_model().tensors().clone();
+    let mut coordinator = CoordinatorHalf::start(&job).unwrap();
+    let mut owed = Vec::new();
+    for round in 1..=5 {
+        match round {
+            // a round without a sum owes nothing, whatever its number
+            4 => coordinator.skip(round).unwrap(),
+            _ => drop(coordinator.take(round, &mean).unwrap()),
+        }
+        let bytes = coordinator.checkpoint().to_bytes().unwrap();
+        let resumed = CoordinatorHalf::resume(&job, Checkpoint::from_bytes(&bytes).unwrap());
+        assert_eq!(resumed.unwrap().owes(), coordinator.owes());
+        owed.push(coordinator.owes());
+        match round {
+            2 => drop(coordinator.judged(Evaluation {
+                accuracy: 0.5,
+                loss: 1.0,
+            })),
+            _ => coordinator.unjudged(),
+        }
+        assert_eq!(coordinator.owes(), None);
+    }
+    assert_eq!(owed, [None, Some(2), None, None, Some(5)]);
+    // what public examples judge is owed by nobody
+    let public = Job::new(JobSpec {
+        evaluation: public(),
+        ..spec
+    });
+    let mut coordinator = CoordinatorHalf::start(&public.unwrap()).unwrap();
+    assert_eq!(
+        coordinator.take(1, &mean).unwrap().judge,
+        Some(Judge::Public)
+    );
+    assert_eq!(coordinator.owes(), None);
+}
+
 /// A training whose sums are plain means.
 struct Run {
     coordinator: CoordinatorHalf,

@@ -19,7 +19,7 @@ use crate::train::{Evaluation, evaluate};
 /// The coordinator of a training, between two rounds.
 ///
 /// ```text
-/// start | resume -> model_bytes -> (a round) -> take | skip -> (judged, where due) -> model_bytes ...  until ending
+/// start | resume -> model_bytes -> (a round) -> take | skip -> (judged | unjudged, where due) -> model_bytes ...  until ending
 /// ```
 #[derive(Debug, Clone)]
 pub struct CoordinatorHalf {
@@ -32,6 +32,8 @@ pub struct CoordinatorHalf {
     clip: Option<AdaptiveClip>,
     stop: Option<EarlyStop>,
     best: BestModel,
+    /// Whether the members are to judge the model of the round that is over.
+    owed: bool,
     test: Option<Examples>,
 }
 
@@ -88,6 +90,7 @@ impl CoordinatorHalf {
             clip: job.adaptive(),
             stop: stop.transpose()?,
             best: BestModel::new(job.watch()),
+            owed: false,
             test: job.test()?,
             job: job.clone(),
         })
@@ -114,11 +117,13 @@ impl CoordinatorHalf {
             clip: checkpoint.clip,
             stop: checkpoint.stop,
             best: BestModel::resume(job.watch(), checkpoint.best),
+            owed: checkpoint.owed,
             ..fresh
         })
     }
 
-    /// Takes in the mean of a round and makes the next model. After an error nothing has changed.
+    /// Takes in the mean of a round and makes the next model. After an error nothing has changed. An evaluation that was owed
+    /// is no longer.
     ///
     /// `mean` is the mean of what members brought, weighted by their weights, with the noise of the sum in it.
     ///
@@ -141,6 +146,7 @@ impl CoordinatorHalf {
         self.model = self.server.step(&self.model, &update, rate)?;
         let used = self.clip.map(|clip| clip.clip());
         (self.clip, self.round) = (clip, round);
+        self.owed = self.due() == Some(Judge::Members);
         Ok(Step {
             model: self.model.id(),
             rate,
@@ -158,15 +164,28 @@ impl CoordinatorHalf {
     // spec: [job.skip]
     pub fn skip(&mut self, round: u64) -> Result<(), JobError> {
         self.in_turn(round)?;
-        self.round = round;
+        (self.round, self.owed) = (round, false);
         Ok(())
     }
 
     /// Takes in how well the model does: keeps it if it is the best, and asks the rule of early stopping.
     pub fn judged(&mut self, found: Evaluation) -> Judged {
+        self.owed = false;
         let verdict = self.stop.as_mut().map(|stop| stop.observe(found));
         let best = self.best.offer(&self.model, found);
         Judged { best, verdict }
+    }
+
+    /// Gives up the evaluation that is owed: its round ended without a sum, so nobody judges the model.
+    // spec: [job.evaluation.order]
+    pub fn unjudged(&mut self) {
+        self.owed = false;
+    }
+
+    /// The round whose model the members are to judge before the next one trains, if there is one.
+    // spec: [job.evaluation.owed]
+    pub fn owes(&self) -> Option<u64> {
+        self.owed.then_some(self.round)
     }
 
     /// How well the model does on the public examples, if the job has some.
@@ -259,6 +278,7 @@ impl CoordinatorHalf {
                 .best()
                 .map(|(model, found)| (model.clone(), found)),
             clip: self.clip,
+            owed: self.owed,
         }
     }
 

@@ -286,8 +286,9 @@ impl Training {
         if judge == Judge::Members {
             line.members = found.map(Judgement::from);
         }
-        if let Some(found) = found {
-            line.best = self.coordinator.judged(found).best;
+        match found {
+            Some(found) => line.best = self.coordinator.judged(found).best,
+            None => self.coordinator.unjudged(),
         }
         Ok(())
     }
