@@ -1,12 +1,11 @@
 //! Bounds what one member can add to the sum.
 
-use std::convert::Infallible;
 use std::fmt;
 
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{Clip, EncodeError, Encoding, Plan, Side, Update};
+use crate::{Clip, EncodeError, Encoding, Plan, Update};
 
 /// An update within the clip of its task, flattened in manifest order. Integers within their range.
 ///
@@ -36,33 +35,33 @@ pub struct Clipping {
     pub clipped_norm: Option<f64>,
     /// Coordinates that an L-infinity clip cut.
     pub clipped_coordinates: u64,
-    /// Values that could not be summed as they were, in a plan with noise: NaN and infinities, which became 0, and integers outside the task's range, which
-    /// became its nearer end.
+    /// Values that could not be summed as they were: integers outside the task's range, which became its nearer end; in a plan with noise NaN and
+    /// infinities, which became 0.
     pub replaced: u64,
 }
 
 impl Update {
-    /// Flattens the update and clips it. Integers are only checked, never changed; with noise they are held to the range.
+    /// Flattens the update and clips it. Integers are held to the task's range.
+    ///
+    /// # Security
+    ///
+    /// The range is the choice of whoever starts the task, and a refusal shows as absence: no integer decides whether there is a contribution.
     ///
     /// # Errors
     ///
-    /// The plan is for another manifest; and, in a plan without noise, an integer lies outside the task's range, or a float is not finite (of an
-    /// update that was made for a plan with noise).
+    /// The plan is for another manifest; and, in a plan without noise, a float is not finite (of an update that was made for a plan with noise).
     pub fn clip(self, plan: &Plan) -> Result<Clipped, EncodeError> {
         if self.manifest() != plan.manifest() {
             return Err(EncodeError::OtherManifest);
         }
-        let (values, clipping) = match (*plan.encoding(), plan.has_noise()) {
-            (Encoding::Float(encoding), noise) => {
-                if !noise {
+        let (values, clipping) = match *plan.encoding() {
+            Encoding::Float(encoding) => {
+                if !plan.has_noise() {
                     self.require_finite()?;
                 }
                 clip_floats(&self, plan, encoding.clip)
             }
-            (Encoding::Integer { min, max }, true) => hold_integers(&self, min, max),
-            (Encoding::Integer { min, max }, false) => {
-                (check_integers(&self, min, max)?, Clipping::default())
-            }
+            Encoding::Integer { min, max } => hold_integers(&self, min, max),
         };
         Ok(Clipped {
             values,
@@ -189,7 +188,11 @@ fn sum_of_magnitudes(values: &[f64]) -> f64 {
 fn sum_in_order(values: &[f64], term: impl Fn(f64) -> f64 + Sync) -> f64 {
     // spec: [encode.clip.order]
     let pages = values.par_chunks(PAGE);
-    let mut sums: Vec<f64> = pages.map(|page| sum_of_page(page, &term)).collect();
+    add_in_pairs(pages.map(|page| sum_of_page(page, &term)).collect())
+}
+
+/// The sum of the sums of pages: neighbours are added until one is left.
+pub(crate) fn add_in_pairs(mut sums: Vec<f64>) -> f64 {
     while sums.len() > 1 {
         sums = sums
             .chunks(2)
@@ -200,7 +203,7 @@ fn sum_in_order(values: &[f64], term: impl Fn(f64) -> f64 + Sync) -> f64 {
 }
 
 /// Eight running sums over the coordinates of equal position modulo 8, added pairwise.
-fn sum_of_page(page: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+pub(crate) fn sum_of_page(page: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     let mut sums = [0.0; 8];
     for eight in page.chunks(8) {
         for (sum, x) in sums.iter_mut().zip(eight) {
@@ -211,51 +214,24 @@ fn sum_of_page(page: &[f64], term: impl Fn(f64) -> f64) -> f64 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-fn check_integers(update: &Update, min: i64, max: i64) -> Result<Values, EncodeError> {
-    // spec: [encode.integer.range]
-    let mut flat = Zeroizing::new(Vec::with_capacity(update.manifest().coordinates() as usize));
-    for (spec, data) in update.manifest().tensors().iter().zip(update.data()) {
-        data.try_each_integer(|(index, value)| {
-            let side = if value < i128::from(min) {
-                Side::Below
-            } else if value > i128::from(max) {
-                Side::Above
-            } else {
-                flat.push(value as i64);
-                return Ok(());
-            };
-            Err(EncodeError::OutOfRange {
-                tensor: spec.name.clone(),
-                index: index as u64,
-                side,
-                min,
-                max,
-            })
-        })
-        .transpose()?;
-    }
-    Ok(Values::Integers(std::mem::take(&mut *flat)))
-}
-
 /// Integers held to the range.
-// spec: [encode.noise.values]
+// spec: [encode.integer.range]
 fn hold_integers(update: &Update, min: i64, max: i64) -> (Values, Clipping) {
     // Taken out of the wiping wrapper only once it is full.
     let mut flat = Zeroizing::new(Vec::with_capacity(update.manifest().coordinates() as usize));
     let mut clipping = Clipping::default();
     for data in update.data() {
-        data.try_each_integer(|(_, value)| {
+        data.each_integer(|value| {
             let held = value.clamp(min.into(), max.into());
             clipping.replaced += u64::from(held != value);
             flat.push(held as i64);
-            Ok::<_, Infallible>(())
         });
     }
     (Values::Integers(std::mem::take(&mut *flat)), clipping)
 }
 
 /// 2^500: above it squares of a long vector may overflow.
-const HUGE: f64 = f64::from_bits((1023 + 500) << 52);
+pub(crate) const HUGE: f64 = f64::from_bits((1023 + 500) << 52);
 /// 2^-600.
 const SHRINK: f64 = f64::from_bits((1023 - 600) << 52);
-const PAGE: usize = 4096;
+pub(crate) const PAGE: usize = 4096;

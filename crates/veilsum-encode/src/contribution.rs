@@ -89,7 +89,7 @@ impl Drop for Contribution {
 /// Tells something about the update, so it stays with the member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Report {
-    /// Coordinates, after rotation, that lay outside the quantisation range and were cut; in a task with noise also values that could not be summed
+    /// Coordinates, after rotation, that lay outside the quantisation range and were cut, and values that could not be summed as they were
     /// ([`Clipping::replaced`]).
     pub saturated: u64,
     /// The norm before clipping, if it was above the bound of an L1 or L2 clip.
@@ -106,8 +106,8 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// The plan is for another manifest or wants noise, an integer lies outside the task's range, or the weight is above the
-/// task's largest.
+/// The plan is for another manifest or wants noise, a float is not finite (of an update that was made for a plan with noise), or the weight is
+/// above the task's largest.
 pub fn contribute(
     update: Update,
     plan: &Plan,

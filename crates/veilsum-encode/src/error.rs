@@ -17,20 +17,6 @@ pub enum EncodeError {
     /// An earlier step was done with another plan.
     #[error("the values were prepared with another plan")]
     OtherPlan,
-    /// An integer is outside the task's range.
-    #[error("tensor {tensor:?} is {side} at index {index}, wanted {min} to {max}")]
-    OutOfRange {
-        /// The tensor.
-        tensor: String,
-        /// Position of the first such value in row-major order.
-        index: u64,
-        /// On which side it lies.
-        side: Side,
-        /// Least value of the task.
-        min: i64,
-        /// Largest value of the task.
-        max: i64,
-    },
     /// The weight is above the task's largest.
     #[error("found a weight of {found}, wanted 1 to {most}")]
     Weight {
@@ -56,22 +42,4 @@ pub enum EncodeError {
     /// The member's noise was made under another noise plan.
     #[error("found noise with other components than the noise plan has")]
     OtherNoise,
-}
-
-/// On which side of a range a value lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// Below its start.
-    Below,
-    /// Above its end.
-    Above,
-}
-
-impl std::fmt::Display for Side {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Below => "below its range",
-            Self::Above => "above its range",
-        })
-    }
 }

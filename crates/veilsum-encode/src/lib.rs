@@ -59,7 +59,7 @@ pub use clip::{Clipped, Clipping};
 pub use contribution::{Contribution, Report, contribute, contribute_with_noise};
 pub use dtype::Dtype;
 pub use encoding::{Clip, Encoding, FloatEncoding, Range, Rounding};
-pub use error::{EncodeError, Side};
+pub use error::EncodeError;
 pub use layout::Layout;
 pub use manifest::{Manifest, ManifestError, TensorSpec};
 pub use plan::{Plan, PlanError};

@@ -121,21 +121,14 @@ impl TensorData {
         true
     }
 
-    /// Hands each integer value with its index to `take` until it fails; `None` if these are floats.
-    pub(crate) fn try_each_integer<E>(
-        &self,
-        take: impl FnMut((usize, i128)) -> Result<(), E>,
-    ) -> Option<Result<(), E>> {
+    /// Hands each integer value to `take`; none if these are floats.
+    pub(crate) fn each_integer(&self, take: impl FnMut(i128)) {
         macro_rules! each {
             ($values:expr) => {
-                $values
-                    .iter()
-                    .map(|&x| i128::from(x))
-                    .enumerate()
-                    .try_for_each(take)
+                $values.iter().map(|&x| i128::from(x)).for_each(take)
             };
         }
-        Some(match self {
+        match self {
             Self::I8(values) => each!(values),
             Self::I16(values) => each!(values),
             Self::I32(values) => each!(values),
@@ -144,8 +137,8 @@ impl TensorData {
             Self::U16(values) => each!(values),
             Self::U32(values) => each!(values),
             Self::U64(values) => each!(values),
-            Self::F32(_) | Self::F64(_) | Self::F16(_) | Self::Bf16(_) => return None,
-        })
+            Self::F32(_) | Self::F64(_) | Self::F16(_) | Self::Bf16(_) => {}
+        }
     }
 
     /// Floats rounded to a float type, ties to even; any other type is kept as `f64`.

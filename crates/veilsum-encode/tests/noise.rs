@@ -392,7 +392,7 @@ fn local_and_shared_noise_is_added_too() {
     }
 }
 
-// spec: [encode.noise.values]
+// spec: [encode.noise.values] [encode.integer.range]
 #[test]
 fn under_noise_no_value_makes_a_member_absent() {
     let noise = &PLANS[1];

@@ -20,13 +20,20 @@ impl Plan {
     ///
     /// With [`Unit::Member`] the clip of the encoding is the bound and `example_clip` must be `None`. With
     /// [`Unit::Example`], `example_clip` bounds what one example adds to the update *as it enters the update*: after
-    /// division by a batch size, if there is one.
+    /// division, if there is one, by a public number that is the same whatever examples there are.
     ///
     /// # Security
     ///
-    /// The bound of an example is as good as the training that keeps to it: who adds unclipped gradients, or statistics
-    /// of a batch, has no guarantee. In an integer task, an update out of range is refused by its member; that nobody is
-    /// missing from a sum because of one example is up to the member.
+    /// The bound of an example is as good as the training that keeps to it:
+    ///
+    /// - The update is a sum of parts, one for each example, and a part does not depend on other examples. Who adds unclipped gradients, or
+    ///   statistics of a batch, has no guarantee. Nor has who divides by the number of examples that are there: without one of them the mean of
+    ///   the others is another, and all parts move.
+    /// - A part whose norm is not finite is set to zero *before* it is added. The usual factor min(1, clip / norm) is 0 for an infinite norm, and 0 times
+    ///   infinity is no number: the whole coordinate of the sum would be none, and become 0 in [`Update::clip`](crate::Update::clip), so that one example moves the
+    ///   update by up to the whole clip. Whoever chooses the model can bring that about.
+    /// - Parts are added in `f64`, and each keeps a little below the clip, since adding rounds: below 2^-19 of it is room for 2^20 parts.
+    /// - That nobody is missing from a sum because of one example is up to the member.
     ///
     /// # Errors
     ///
