@@ -209,7 +209,7 @@ impl Drop for Quantized {
     }
 }
 
-fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> Box<[u8; 32]> {
+pub(crate) fn draw(rng: &mut (impl CryptoRng + ?Sized)) -> Box<[u8; 32]> {
     let mut key = Box::new([0; 32]);
     rng.fill_bytes(&mut *key);
     key
@@ -304,7 +304,7 @@ fn round(
 }
 
 /// Rounds up with the probability of the fractional part, down otherwise.
-fn round_stochastically(value: f64, random: u64) -> i64 {
+pub(crate) fn round_stochastically(value: f64, random: u64) -> i64 {
     // spec: [encode.round.unbiased]
     let toward_zero = value as i64;
     let floor = toward_zero - i64::from(toward_zero as f64 > value);
@@ -320,7 +320,7 @@ const NOISE_PAGE: usize = 16_384;
 /// Most roundings that conditional rounding draws. Each is above the limit with probability at most exp(-1/2).
 const TRIES: usize = 64;
 /// What the rounding errors of clip and rotation may add without being called saturation: 2^-32.
-const TOLERANCE: f64 = 1.0 / (1_u64 << 32) as f64;
+pub(crate) const TOLERANCE: f64 = 1.0 / (1_u64 << 32) as f64;
 const TWO_POW_64: f64 = (1_u128 << 64) as f64;
 
 #[cfg(test)]

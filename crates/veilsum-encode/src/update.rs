@@ -283,22 +283,10 @@ fn check_form(name: &str, tensor: &Tensor, shape: &[u64], dtype: Dtype) -> Resul
 fn check_finite(name: &str, data: &TensorData) -> Result<(), UpdateError> {
     // spec: [encode.nan]
     let first = match data {
-        TensorData::F32(values) => values
-            .iter()
-            .position(|x| !x.is_finite())
-            .map(|i| (i, f64::from(values[i]))),
-        TensorData::F64(values) => values
-            .iter()
-            .position(|x| !x.is_finite())
-            .map(|i| (i, values[i])),
-        TensorData::F16(values) => values
-            .iter()
-            .position(|x| !x.is_finite())
-            .map(|i| (i, values[i].to_f64())),
-        TensorData::Bf16(values) => values
-            .iter()
-            .position(|x| !x.is_finite())
-            .map(|i| (i, values[i].to_f64())),
+        TensorData::F32(values) => first_not_finite(values, |x| x.is_finite()),
+        TensorData::F64(values) => first_not_finite(values, |x| x.is_finite()),
+        TensorData::F16(values) => first_not_finite(values, |x| x.is_finite()),
+        TensorData::Bf16(values) => first_not_finite(values, |x| x.is_finite()),
         _ => None,
     };
     let Some((index, value)) = first else {
@@ -315,6 +303,24 @@ fn check_finite(name: &str, data: &TensorData) -> Result<(), UpdateError> {
         found,
     })
 }
+
+/// The first value that is not finite, with its index. Pages are judged whole: a search that may end anywhere looks at one value
+/// at a time.
+fn first_not_finite<T: Copy + Into<f64>>(
+    values: &[T],
+    is_finite: impl Fn(&T) -> bool,
+) -> Option<(usize, f64)> {
+    let all_finite = |page: &[T]| page.iter().fold(true, |all, x| all & is_finite(x));
+    let (number, page) = values
+        .chunks(FINITE_PAGE)
+        .enumerate()
+        .find(|(_, page)| !all_finite(page))?;
+    let (index, value) = page.iter().enumerate().find(|(_, x)| !is_finite(x))?;
+    Some((number * FINITE_PAGE + index, (*value).into()))
+}
+
+/// Values judged at once.
+const FINITE_PAGE: usize = 1024;
 
 #[cfg(test)]
 mod tests {
