@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from math import comb, log2
 
 from . import agreement, encoding, graph, merkle, noise, parameters, ring, session, tasks, wire
 from .identity import Identity
@@ -28,6 +29,8 @@ def run() -> int:
         ("parameters.md", numbers()),
         ("encoding.md", encodings()),
         ("noise.md", noises()),
+        ("threat-model.md", threats()),
+        ("security.md", draws()),
     ):
         done = 0
         for what, stated, found in checks:
@@ -366,3 +369,73 @@ def noises() -> Iterator[Check]:
     yield "D_m is T", tolerated, made.levels[-1]
     for law in (noise.Law("skellam", Fraction(1_500_000)), noise.Law("polya", Fraction(200)), noise.Law("gaussian", Fraction(1_500_000))):
         yield f"widest table of {law.kind} fits", True, noise.table(law).clamp <= noise.MAX_THRESHOLDS
+
+
+IDS = re.compile(r"\[([a-z0-9-]+(?:\.[a-z0-9-]+)+)\]")
+ARGUMENTS = ("threat-model.md", "security.md")
+
+
+def _unknown_ids(name: str) -> list[str]:
+    """Requirements that a page cites and no page of the norm has."""
+    norm = {found for path in SPEC.glob("*.md") if path.name not in (*ARGUMENTS, "README.md") for found in IDS.findall(page(path.name))}
+    return sorted(set(IDS.findall(page(name))) - norm)
+
+
+def threats() -> Iterator[Check]:
+    """Sections 4 and 5: what stops an attack is a requirement, and what shows it is a test that exists."""
+    yield "requirements without a page", [], _unknown_ids("threat-model.md")
+    root = SPEC.parent
+    sources = [path for folder in ("crates", "tests") for path in (root / folder).rglob("*.rs") if "target" not in path.parts]
+    functions = {found for path in sources for found in re.findall(r"fn ([a-z0-9_]+)", path.read_text(encoding="utf-8"))}
+    named = {found for found in re.findall(r"`([a-z0-9_]{12,})`", page("threat-model.md")) if "_" in found}
+    yield "tests without a function", [], sorted(named - functions)
+
+
+def draws() -> Iterator[Check]:
+    """Section 6: base-2 logarithms to one digit. And the inequalities that the proof uses, for all small numbers."""
+    yield "requirements without a page", [], _unknown_ids("security.md")
+    for row in table_rows(section("security.md", "## 6. The draw")):
+        if re.fullmatch(r"\d+, \d+, \d+", row[0]):
+            n, c, d = (int(x) for x in row[0].split(","))
+            yield f"draw of {row[0]}", row[1:], _draw(parameters.derive(Demand(n, c, d)))
+    wrong = []
+    for n in range(3, 61):
+        for c in range(n - 1):
+            for d in range(n):
+                if c + 2 <= n - d and c + 2 * d < n:
+                    made = parameters.derive(Demand(n, c, d, COMPLETE))
+                    good = 2 * made.q > n + c and made.t > c and made.q <= n - d and made.f - c >= 2
+                    wrong += [] if good and _noise_is_enough(n, d, c) else [(n, c, d)]
+    yield "complete graphs and noise plans that miss an inequality", [], wrong
+
+
+def _noise_is_enough(n: int, tolerated: int, c: int) -> bool:
+    """Section 8: the honest survivors of every number of drop-outs carry the target."""
+    m = min(tolerated, 16)
+    levels = [-(-i * tolerated // m) if m else 0 for i in range(m + 1)]
+    least = [next(level for level in levels if level >= missing) for missing in range(tolerated + 1)]
+    return all(
+        (n - missing - c) * (n - tolerated) >= (n - tolerated - c) * (n - level) for missing, level in enumerate(least)
+    )
+
+
+def _draw(made: wire.Parameters) -> list[str]:
+    n, w, c = made.n, made.k // 2, max(made.c, 1)
+    assert made.h is not None
+    thick = Fraction(n * parameters.Hyp(n, c, w).above(made.h), comb(n, w))
+    around = Fraction(n * parameters.Hyp(n - 1, c, made.k).above(made.t - 1), comb(n - 1, made.k))
+    signers = Fraction(parameters.Hyp(n, c, made.m).above(made.c_m), comb(n, made.m))
+    both = sum(
+        comb(c, a) * comb(n - c, w - a) * comb(c - a, b) * comb(n - c - w + a, w - b)
+        for a in range(made.h + 1, w + 1)
+        for b in range(made.h + 1, min(w, c - a) + 1)
+    )
+    pairs = n * (n - 2 * w + 1) // 2
+    union = Fraction(pairs * both, comb(n, w) * comb(n - w, w))
+    bound = thick * thick / 2
+    return [_log2(x) for x in (thick, bound, union, around, bound + around, signers)]
+
+
+def _log2(x: Fraction) -> str:
+    shift = x.denominator.bit_length() - x.numerator.bit_length() + 60
+    return f"{log2((x.numerator << max(shift, 0)) // x.denominator) - shift:.1f}"
