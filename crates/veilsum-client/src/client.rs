@@ -22,8 +22,9 @@ impl Client {
     /// # Errors
     ///
     /// [`ClientError::Authority`] when the roster is not of the authority that the policy accepts,
-    /// [`ClientError::NotOnOwnRoster`] when the member's key is not on it, [`ClientError::Randomness`].
-    // spec: [member.authority] [member.own-key]
+    /// [`ClientError::NotOnOwnRoster`] when the member's key is not on it, [`ClientError::OtherLedger`] when the ledger was made for
+    /// another key, [`ClientError::Randomness`].
+    // spec: [member.authority] [member.own-key] [ledger.key]
     pub fn new(config: MemberConfig, ledger: FileLedger) -> Result<Self, ClientError> {
         let (found, wanted) = (config.roster.authority(), config.policy.authority);
         if found != wanted {
@@ -32,6 +33,13 @@ impl Client {
         let key = config.identity.public();
         if config.roster.slot_of(&key).is_none() {
             return Err(ClientError::NotOnOwnRoster { key });
+        }
+        if *ledger.member() != key {
+            return Err(ClientError::OtherLedger {
+                path: ledger.path().into(),
+                found: *ledger.member(),
+                wanted: key,
+            });
         }
         getrandom::fill(&mut [0; 32])
             .map_err(|error| ClientError::Randomness(error.to_string()))?;

@@ -1,5 +1,7 @@
 //! Why a client ends by itself. Everything that another try can mend is an event instead.
 
+use std::path::PathBuf;
+
 use thiserror::Error;
 use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ledger::LedgerError;
@@ -45,6 +47,19 @@ pub enum ClientError {
         "{0}: nothing is joined without a ledger; see the section on the ledger in spec/member.md"
     )]
     Ledger(LedgerError),
+    /// The ledger is another member's.
+    #[error(
+        "ledger {} is that of key {found}, this member has {wanted}: name the ledger that was made with its key; one key, one ledger",
+        path.display()
+    )]
+    OtherLedger {
+        /// The ledger.
+        path: PathBuf,
+        /// Key it was made for.
+        found: PublicKey,
+        /// The member's key.
+        wanted: PublicKey,
+    },
     /// Another process uses the member's key.
     #[error(
         "another process has connected with this member's key: end it, or give this member a key of its own"
@@ -80,6 +95,7 @@ impl ClientError {
             Self::Roster(_) => "roster",
             Self::Policy(_) => "policy",
             Self::Ledger(_) => "ledger",
+            Self::OtherLedger { .. } => "other_ledger",
             Self::Replaced => "replaced",
             Self::Connect(_) => "connect",
             Self::Bind(_) => "bind",

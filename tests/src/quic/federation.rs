@@ -76,7 +76,7 @@ impl Federation {
         loop {
             let ledger = match path.exists() {
                 true => FileLedger::open(&path),
-                false => FileLedger::create(&path),
+                false => FileLedger::create(&path, &self.simulated.member(slot).unwrap().public()),
             };
             match ledger {
                 Err(FileLedgerError::Locked { .. }) if Instant::now() < due => {

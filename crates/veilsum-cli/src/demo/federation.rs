@@ -198,7 +198,7 @@ fn roster(places: &Places<'_>, members: u32) -> Result<(Roster, PublicKey), Fail
             Readers::Owner,
             Existing::Keep,
         )?;
-        FileLedger::create(places.ledger(slot)).map_err(Failure::failed)?;
+        FileLedger::create(places.ledger(slot), &identity.public()).map_err(Failure::failed)?;
         let name = name(&format!("member-{slot}"))?;
         draft
             .add(name, identity.public())

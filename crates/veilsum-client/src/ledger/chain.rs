@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::Hash;
 use veilsum_proto::ledger::Entry;
 
@@ -13,6 +14,9 @@ pub(super) struct Header {
     pub(super) veilsum_ledger: u16,
     /// Drawn when the ledger was made; two ledgers never share it.
     pub(super) id: Hash,
+    /// Whose it is.
+    // spec: [ledger.key]
+    pub(super) member: PublicKey,
 }
 
 /// Every further line: one entry.

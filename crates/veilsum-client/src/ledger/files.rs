@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::Hash;
 use veilsum_proto::ledger::LedgerState;
 
@@ -37,7 +38,7 @@ impl LedgerFiles {
     /// # Errors
     ///
     /// As there.
-    pub fn create(&self) -> Result<FileLedger, FileLedgerError> {
+    pub fn create(&self, member: &PublicKey) -> Result<FileLedger, FileLedgerError> {
         let taken = self.marks.iter().find(|place| place.exists());
         if let Some(path) = taken {
             return Err(FileLedgerError::Exists { path: path.clone() });
@@ -47,6 +48,7 @@ impl LedgerFiles {
         let header = Header {
             veilsum_ledger: Header::VERSION,
             id: Hash(id),
+            member: *member,
         };
         let bytes = header.encode();
         let mut file = self.make()?;
@@ -60,7 +62,7 @@ impl LedgerFiles {
             head: chain::digest(&bytes),
         };
         self.write_marks(&mark)?;
-        Ok(self.ledger(file, mark))
+        Ok(self.ledger(file, *member, mark))
     }
 
     /// See [`FileLedger::open`].
@@ -88,7 +90,7 @@ impl LedgerFiles {
         }
         let mark = story.mark();
         self.write_marks(&mark)?;
-        let mut ledger = self.ledger(file, mark);
+        let mut ledger = self.ledger(file, story.member, mark);
         story.lines.iter().for_each(|(line, _)| ledger.apply(line));
         Ok(ledger)
     }
@@ -187,9 +189,10 @@ impl LedgerFiles {
         self.marks.iter().try_for_each(|place| mark.write(place))
     }
 
-    fn ledger(&self, file: File, mark: Mark) -> FileLedger {
+    fn ledger(&self, file: File, member: PublicKey, mark: Mark) -> FileLedger {
         FileLedger {
             path: self.path.clone(),
+            member,
             file,
             marks: self.marks.clone(),
             mark,
@@ -204,6 +207,7 @@ impl LedgerFiles {
 /// What the file holds: a header, lines that follow from each other, and perhaps a torn end.
 struct Story {
     id: Hash,
+    member: PublicKey,
     start: Hash,
     lines: Vec<(Line, Hash)>,
     /// Bytes up to the end of the last good line.
@@ -228,6 +232,7 @@ impl Story {
         let start = chain::digest(first);
         let mut story = Self {
             id: header.id,
+            member: header.member,
             start,
             lines: Vec::new(),
             good: first.len(),

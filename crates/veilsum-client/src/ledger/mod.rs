@@ -28,6 +28,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use veilsum_proto::identity::PublicKey;
 use veilsum_proto::ids::{Round, TaskDigest};
 use veilsum_proto::ledger::{Entry, Ledger, LedgerError, LedgerState};
 
@@ -44,6 +45,7 @@ use mark::Mark;
 #[derive(Debug)]
 pub struct FileLedger {
     path: PathBuf,
+    member: PublicKey,
     file: File,
     marks: Vec<PathBuf>,
     mark: Mark,
@@ -54,7 +56,7 @@ pub struct FileLedger {
 }
 
 impl FileLedger {
-    /// Makes a new, empty ledger at `path`, with its mark beside it.
+    /// Makes a new, empty ledger at `path` for the member with this key, with its mark beside it.
     ///
     /// # Errors
     ///
@@ -63,8 +65,8 @@ impl FileLedger {
     /// # Security
     ///
     /// An operator's act, once per key: a member with a new ledger has forgotten what it signed.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, FileLedgerError> {
-        LedgerFiles::new(path).create()
+    pub fn create(path: impl AsRef<Path>, member: &PublicKey) -> Result<Self, FileLedgerError> {
+        LedgerFiles::new(path).create(member)
     }
 
     /// Opens the ledger at `path` and holds it against its mark.
@@ -89,6 +91,11 @@ impl FileLedger {
         self.mark.write(place)?;
         self.marks.push(place.into());
         Ok(())
+    }
+
+    /// Whose acts are in it.
+    pub fn member(&self) -> &PublicKey {
+        &self.member
     }
 
     /// Where the ledger is.

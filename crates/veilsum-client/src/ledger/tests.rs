@@ -1,6 +1,7 @@
 use std::fs;
 
 use tempfile::TempDir;
+use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, RosterDigest, Sid2, SurvivorsDigest, TaskDigest, UpdateDigest};
 use veilsum_proto::ledger::{LedgerRefusal, Reuse};
 use veilsum_proto::task::Task;
@@ -10,6 +11,11 @@ use super::*;
 const TASK: TaskDigest = TaskDigest([1; 32]);
 const ROSTER: RosterDigest = RosterDigest([2; 32]);
 const UPDATE: UpdateDigest = UpdateDigest([3; 32]);
+
+/// Whose ledger it is.
+fn member() -> PublicKey {
+    Identity::from_secret_bytes(&[6; 32]).public()
+}
 
 fn advert(round: u64, attempt: u32) -> Entry {
     Entry::Advert {
@@ -50,7 +56,7 @@ impl Site {
             folder: tempfile::tempdir().unwrap(),
             elsewhere: tempfile::tempdir().unwrap(),
         };
-        let mut ledger = site.files().create().unwrap();
+        let mut ledger = site.files().create(&member()).unwrap();
         for entry in [advert(0, 0), update(0), signed(0)] {
             ledger.record(entry).unwrap();
         }
@@ -283,13 +289,19 @@ fn a_lost_ledger_is_not_replaced_while_a_mark_is_there() {
     let error = site.files().open().unwrap_err();
     assert_eq!(error.kind(), "ledger_lost");
     assert!(error.to_string().contains("counts 3 entries"), "{error}");
-    assert_eq!(site.files().create().unwrap_err().kind(), "ledger_exists");
+    assert_eq!(
+        site.files().create(&member()).unwrap_err().kind(),
+        "ledger_exists"
+    );
     fs::remove_file(site.beside()).unwrap();
     assert_eq!(site.refused(), "ledger_lost");
-    assert_eq!(site.files().create().unwrap_err().kind(), "ledger_exists");
+    assert_eq!(
+        site.files().create(&member()).unwrap_err().kind(),
+        "ledger_exists"
+    );
     // the operator acts
     fs::remove_file(site.far()).unwrap();
-    site.files().create().unwrap();
+    site.files().create(&member()).unwrap();
 }
 
 // spec: [ledger.missing]
@@ -443,7 +455,7 @@ fn rounds_of_the_day_count_rounds_not_attempts() {
 fn a_mark_can_be_added_later() {
     let folder = tempfile::tempdir().unwrap();
     let (path, far) = (folder.path().join("ledger"), folder.path().join("far"));
-    let mut ledger = FileLedger::create(&path).unwrap();
+    let mut ledger = FileLedger::create(&path, &member()).unwrap();
     ledger.add_mark(&far).unwrap();
     assert_eq!(ledger.add_mark(&far).unwrap_err().kind(), "ledger_exists");
     ledger.record(advert(0, 0)).unwrap();

@@ -12,6 +12,7 @@ use veilsum_client::{
     MemberConfig, MemberResult, Policy, RoundAbort, RoundInfo, StopHandle, stop_pair,
 };
 use veilsum_encode::{Tensor, TensorData};
+use veilsum_proto::identity::PublicKey;
 use veilsum_proto::roster::Roster;
 
 use crate::coordinator::{COORDINATES, House, identity};
@@ -60,8 +61,16 @@ impl Setup {
     /// Member `seed`, slot `seed - 1`, with ledger.
     pub fn new(house: &House, seed: u8) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        FileLedger::create(folder.path().join("ledger")).unwrap();
+        FileLedger::create(folder.path().join("ledger"), &identity(seed).public()).unwrap();
         Self::in_folder(house, seed, folder)
+    }
+
+    /// A ledger for another key in place of the one that is there.
+    pub fn new_ledger(&self, key: &PublicKey) {
+        let path = self.folder.path().join("ledger");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::remove_file(path.with_extension("mark")).unwrap();
+        FileLedger::create(path, key).unwrap();
     }
 
     pub fn in_folder(house: &House, seed: u8, folder: TempDir) -> Self {

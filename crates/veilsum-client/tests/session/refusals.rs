@@ -56,6 +56,20 @@ async fn a_key_that_is_not_on_the_own_roster_is_named() {
     );
 }
 
+// spec: [ledger.key]
+#[tokio::test]
+async fn a_ledger_of_another_key_is_not_used() {
+    let house = House::open(roster(2));
+    let (first, second) = (Setup::new(&house, 1), Setup::new(&house, 2));
+    let ledger = FileLedger::open(first.folder.path().join("ledger")).unwrap();
+    let error = Client::new(second.config, ledger).unwrap_err();
+    assert_eq!(error.kind(), "other_ledger");
+    let text = error.to_string();
+    for key in [identity(1).public(), identity(2).public()] {
+        assert!(text.contains(&key.to_string()), "{text}");
+    }
+}
+
 // spec: [member.permanent]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_the_coordinator_does_not_know_ends_the_member() {
@@ -63,6 +77,7 @@ async fn a_key_that_the_coordinator_does_not_know_ends_the_member() {
     let mut setup = Setup::new(&house, 1);
     let stranger = Arc::new(identity(42));
     setup.config.roster = roster_with(&stranger);
+    setup.new_ledger(&stranger.public());
     setup.config.identity = stranger;
     let (text, _) = ends_with("not_on_roster", &house, setup).await;
     assert!(
