@@ -8,6 +8,7 @@ use veilsum_math::ring::Blocks;
 use zeroize::Zeroize;
 
 use crate::clip::Clipping;
+use crate::direct;
 use crate::{EncodeError, Plan, Quantized, Update, Weight};
 
 /// A member's packed integers, ready to be masked.
@@ -115,6 +116,10 @@ pub fn contribute(
     rotation_seed: &[u8; 32],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<(Contribution, Report), EncodeError> {
+    let update = match direct::contribute(update, plan, weight, rng)? {
+        Ok(made) => return Ok(made),
+        Err(update) => update,
+    };
     let quantized = update
         .clip(plan)?
         .quantize(plan, weight, rotation_seed, rng)?;

@@ -40,6 +40,7 @@
 
 mod clip;
 mod contribution;
+mod direct;
 mod dtype;
 mod encoding;
 mod error;

@@ -100,9 +100,10 @@ impl TensorData {
     pub(crate) fn each_page_of_bytes(&self, mut take: impl FnMut(&[u8])) {
         let mut page = Vec::with_capacity(PAGE * 8);
         with_values!(self, values => for chunk in values.chunks(PAGE) {
-            page.clear();
-            for value in chunk {
-                page.extend_from_slice(&value.to_le_bytes());
+            page.resize(size_of_val(chunk), 0);
+            let places = page.chunks_exact_mut(size_of_val(chunk) / chunk.len());
+            for (place, value) in places.zip(chunk) {
+                place.copy_from_slice(&value.to_le_bytes());
             }
             take(&page);
         });
@@ -119,6 +120,24 @@ impl TensorData {
             _ => return false,
         }
         true
+    }
+
+    /// Fills `out` with the float values from `first` on, as [`TensorData::append_floats`] gives them; there are as many.
+    pub(crate) fn read_floats(&self, first: usize, out: &mut [f64]) {
+        macro_rules! read {
+            ($values:expr, $float:expr) => {
+                for (out, value) in out.iter_mut().zip($values.iter().skip(first)) {
+                    *out = $float(value);
+                }
+            };
+        }
+        match self {
+            Self::F32(values) => read!(values, |x: &f32| f64::from(*x)),
+            Self::F64(values) => read!(values, |x: &f64| *x),
+            Self::F16(values) => read!(values, |x: &f16| f64::from(x.to_f32())),
+            Self::Bf16(values) => read!(values, |x: &bf16| f64::from(x.to_f32())),
+            _ => {}
+        }
     }
 
     /// Hands each integer value to `take`; none if these are floats.
