@@ -53,6 +53,17 @@ pub enum SamplerError {
     /// A part of the law needs too large a table.
     #[error(transparent)]
     Table(#[from] TableError),
+    /// Shares of discrete Laplace noise, or a multiple of it, with a scale above the largest table.
+    #[error(
+        "found discrete Laplace noise of scale {scale} in shares of shape {shape}, the largest table holds scales of up to about {SHARED_SCALE}: take a coarser grid \
+         (fewer bits), Skellam noise, whose shares may be as wide as the whole, or let every member add the whole (local)"
+    )]
+    WideShares {
+        /// Scale of the noise.
+        scale: Rational,
+        /// Shape of a share.
+        shape: Rational,
+    },
     /// The law would need more table draws a value than allowed.
     #[error(
         "found noise that needs {found} draws a value, wanted at most {PARTS_MAX}; a coarser grid loses nothing then"
@@ -160,6 +171,9 @@ impl Sampler {
 
 /// Most table draws a value may take.
 pub const PARTS_MAX: u64 = 64;
+
+/// Largest scale of shares, in words: shape 1 ends at 211, shares of a hundred members at 235.
+const SHARED_SCALE: u32 = 210;
 
 /// Bytes of keystream for one table draw.
 const DRAW_BYTES: usize = 16;

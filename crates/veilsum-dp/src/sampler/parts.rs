@@ -22,6 +22,7 @@ pub(super) fn compile(law: &Law) -> Result<Sampler, SamplerError> {
 
 /// Shares of equal shape sum exactly. A scale beyond the table has an exact way only for shape 1, where geometric
 /// variables have independent digits: with `G = base * high + low`, `high` is geometric of ratio `exp(-base / scale)`.
+/// Those of a share have not: what would have to be the law of the low digit has a negative mass.
 // spec: [noise.parts.polya]
 fn polya(scale: &Rational, shape: &Rational) -> Result<Sampler, SamplerError> {
     let most = Rational::integer(SCALE_MAX);
@@ -46,7 +47,13 @@ fn polya(scale: &Rational, shape: &Rational) -> Result<Sampler, SamplerError> {
         scale: scale.clone(),
         shape: part(shape, parts),
     };
-    repeated(&law, parts)
+    repeated(&law, parts).map_err(|error| match error {
+        SamplerError::Table(TableError::TooWide) => SamplerError::WideShares {
+            scale: scale.clone(),
+            shape: shape.clone(),
+        },
+        other => other,
+    })
 }
 
 /// `X + K Y` of discrete Gaussian `X` and `Y` with parameters `a` and `b` is within `e / (1 - e)` of the discrete

@@ -84,7 +84,6 @@ fn what_no_sum_of_tables_gives_is_refused() {
         Err(SamplerError::TooManyParts { found: 667 })
     ));
     for law in [
-        Law::polya(number("1000"), number("1/2")).unwrap(),
         Law::discrete_gaussian(number("1e12")).unwrap(),
         Law::discrete_laplace(number("1e12")).unwrap(),
     ] {
@@ -92,6 +91,51 @@ fn what_no_sum_of_tables_gives_is_refused() {
             Sampler::compile(&law).unwrap_err(),
             SamplerError::Table(TableError::TooWide)
         );
+    }
+}
+
+// spec: [noise.parts.shares]
+#[test]
+fn wide_shares_of_laplace_noise_are_refused_with_what_else_there_is() {
+    let compiled = |scale: &str, shape: &str| {
+        let law = Law::polya(number(scale), number(shape)).unwrap();
+        Sampler::compile(&law)
+    };
+    for (scale, shape) in [("212", "9/10"), ("235", "1/100")] {
+        assert!(compiled(scale, shape).is_ok(), "{scale} {shape}");
+    }
+    for (scale, shape) in [("213", "9/10"), ("236", "1/100"), ("1000", "5/2")] {
+        let refused = compiled(scale, shape).unwrap_err();
+        let (scale, shape) = (number(scale), number(shape));
+        assert_eq!(refused, SamplerError::WideShares { scale, shape });
+        let text = refused.to_string();
+        for word in ["coarser grid", "Skellam", "local"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+    // the whole has digits
+    assert!(compiled("236", "1").is_ok());
+}
+
+/// A share that is made of digits would need a low one of this law: its mass at `b` is negative.
+// spec: [noise.parts.shares]
+#[test]
+fn no_low_digit_of_a_share_exists() {
+    let (p, b) = (0.9_f64, 4_usize);
+    for r in [0.5, 0.1, 0.01] {
+        // ((1 - p^b z^b) / (1 - p z))^r by the recursion of its logarithmic derivative
+        let slope = |k: usize| {
+            let whole = if k.is_multiple_of(b) { b as f64 } else { 0.0 };
+            r * p.powi(k as i32) * (1.0 - whole)
+        };
+        let mut half = vec![1.0];
+        for n in 1..400 {
+            let terms = (1..=n).map(|k| slope(k) * half[n - k]);
+            half.push(terms.sum::<f64>() / n as f64);
+        }
+        let both: f64 = (0..400 - b).map(|k| half[k] * half[k + b]).sum();
+        assert!(both < 0.0, "{r}: {both}");
+        assert!((both / r - p.powi(b as i32) * (1.0 / b as f64 - 1.0)).abs() < 2.0 * r);
     }
 }
 
