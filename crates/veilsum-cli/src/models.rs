@@ -105,12 +105,12 @@ const MODELS: usize = 16;
 const MODEL: &str = "model";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod examples {
     use veilsum_encode::{Tensor, TensorData, Tensors};
-    use veilsum_learn::History;
+    use veilsum_learn::Model;
 
-    fn model(version: u64) -> Model {
+    /// A model whose values move a little with each version, so that deltas are shorter than it.
+    pub(crate) fn model(version: u64) -> Model {
         let values = (0..500).map(|index| index as f32 + version as f32 / 1024.0);
         let data = TensorData::F32(values.collect());
         let tensor = Tensor {
@@ -119,6 +119,13 @@ mod tests {
         };
         Model::new(version, Tensors::from([("w".to_owned(), tensor)])).unwrap()
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::examples::model;
+    use super::*;
+    use veilsum_learn::History;
 
     fn bytes(version: u64) -> Bytes {
         model(version).to_bytes().unwrap().into()

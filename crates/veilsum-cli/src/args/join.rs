@@ -42,7 +42,8 @@ pub struct Join {
     /// Kind of the files that --exec reads and writes
     #[arg(long, value_name = "KIND", default_value = "safetensors")]
     pub format: Format,
-    /// Rounds to take part in, counted over all tasks; 0 goes on until stopped
+    /// Rounds to take part in, counted over all tasks; 0 goes on until stopped. With --train only rounds that train count, and the
+    /// member stays until what came of the last one is judged
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub rounds: u64,
     /// Give up when the coordinator was out of reach for so long, for example 30s [default: never]

@@ -57,6 +57,8 @@ pub struct TaskTable {
     pub model: Option<PathBuf>,
     /// Job that the task is of: its algorithm makes the models.
     pub job: Option<PathBuf>,
+    /// Task whose rounds judge the models of the job, where members do.
+    pub evaluation: Option<PathBuf>,
     /// What members are asked, in a task of a query.
     pub query: Option<Query>,
     /// Step of the model along the mean update.
@@ -114,6 +116,11 @@ impl CoordinatorFile {
             task.results = resolve(path, &task.results);
             task.model = task.model.as_ref().map(|model| resolve(path, model));
             task.job = task.job.as_ref().map(|job| resolve(path, job));
+            task.evaluation = task.evaluation.as_ref().map(|file| resolve(path, file));
+            if task.evaluation.is_some() && task.job.is_none() {
+                let error = "found `evaluation` without `job`, whose models it would judge";
+                return Err(Failure::usage(error).in_file(path));
+            }
             if task.job.is_some() && (task.model.is_some() || task.query.is_some()) {
                 let error = "found `job` with `model` or `query`, wanted one of them";
                 return Err(Failure::usage(error).in_file(path));
@@ -266,6 +273,11 @@ results = "results"
 # A job instead (`veilsum train --print-example`), whose algorithm makes the models. The task must have the job's tensors. The state of
 # the training is kept in the folder of results, and a coordinator that starts again goes on from it.
 # job = "train.toml"
+
+# Task whose rounds judge the models of the job on examples that members hold back, each right after the round that made the model. A
+# job whose models members judge (without privacy the default) does not start without it. `veilsum train --write-task DIR` writes both
+# tasks; the authority lists both (`veilsum roster allow`).
+# evaluation = "training.eval.task.toml"
 
 # A query instead of a model: members answer it with `veilsum join --stats`, and the task ends with the answer, which is written to
 # the folder of results. `veilsum stats ... --task task.toml` writes the task and shows the query. Leave `rounds` out then.

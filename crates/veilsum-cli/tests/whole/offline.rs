@@ -394,6 +394,38 @@ fn plan_chooses_noise_that_the_task_then_has() {
 }
 
 #[test]
+fn a_task_whose_noise_hides_an_example_is_over_f64_and_a_narrower_one_is_told_how() {
+    let folder = Folder::new();
+    let noise = "--members 10 --epsilon 3 --unit example --example-clip l2=0.01";
+    let task = folder.json(&format!("task new {noise}"));
+    assert_eq!(task["tensors"][0]["dtype"], "f64");
+    let tensors = "--tensor w:f32:3x5 --tensor b:f64:5";
+    let refused = folder.run(&format!("task new other.toml {tensors} {noise}"));
+    refused.assert_error(3, "f32 in a float task with the unit example");
+    let instead = "task new other.toml --tensor 'w:f64:3x5' --tensor 'b:f64:5'";
+    assert!(refused.err.contains(instead), "{}", refused.err);
+    folder.ok(&format!("{} {noise}", instead.replace('\'', "")));
+    // a file of narrow floats is told the same
+    folder.ok("task sample other.toml --out wide.safetensors");
+    folder.ok("task new narrow.toml --tensor w:f32:3x5 --tensor b:f32:5");
+    folder.ok("task sample narrow.toml --out narrow.safetensors");
+    folder.ok(&format!(
+        "task new wide.toml --from wide.safetensors {noise}"
+    ));
+    let refused = folder.run(&format!(
+        "task new a.toml --from narrow.safetensors {noise}"
+    ));
+    refused.assert_error(3, "f32 in a float task with the unit example");
+    assert!(
+        refused
+            .err
+            .contains("in the place of --from narrow.safetensors")
+    );
+    // integers have nothing to round
+    folder.ok("task new sums.toml --integer 0..9 --members 10 --epsilon 3 --unit example --example-clip l2=2");
+}
+
+#[test]
 fn every_mechanism_and_unit_can_be_planned() {
     let folder = Folder::new();
     for words in [

@@ -310,7 +310,9 @@ impl TaskHook for Leader {
     }
 }
 
-fn led(rounds: u64) -> (Vec<(TaskConfig, Box<dyn TaskHook>)>, Arc<Mutex<bool>>) {
+type Hooked = (TaskConfig, Box<dyn TaskHook>);
+
+fn led(rounds: u64) -> (Vec<Hooked>, Arc<Mutex<bool>>) {
     let (leader, followed) = watch::channel(None);
     let over = Arc::default();
     let follower = Follower {

@@ -6,7 +6,7 @@ use crate::stats::{self, LeftOut, allow::StatsTable, task::fits};
 use ndarray::Array2;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use veilsum_client::RoundInfo;
+use veilsum_client::{Asked, RoundInfo};
 use veilsum_encode::Tensors;
 use veilsum_learn::stats::{Question, tensors};
 
@@ -62,6 +62,13 @@ impl Answerer {
         vector(&question, &rows)
     }
 
+    /// What the round asks; nothing if that is no question, which is not answered then.
+    // spec: [answer.once]
+    pub(super) fn asked(info: &RoundInfo) -> Option<Asked> {
+        let question = Question::from_bytes(info.model.as_ref()?).ok()?;
+        Some(Asked::new(question.asked()))
+    }
+
     fn tell(&self, left_out: &LeftOut) {
         let LeftOut {
             empty,
@@ -88,3 +95,6 @@ fn vector(question: &Question, rows: &Array2<f64>) -> Result<Tensors, Failure> {
         .map(tensors)
         .map_err(Failure::refused)
 }
+
+#[cfg(test)]
+mod tests;

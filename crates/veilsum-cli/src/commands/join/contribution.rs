@@ -1,19 +1,20 @@
 //! What the member brings to a round, and where the result goes.
 
-use super::lines::Printer;
+use super::lines::{EvaluationLine, Printer};
 use super::source::Source;
 use super::standing::Standing;
 use crate::args::join::{Format, Join};
 use crate::commands::task::tensor_file;
+use crate::commands::train::setup::failure;
 use crate::exit::Failure;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use veilsum_client::{Contributor, Event, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
+use veilsum_client::{Asked, Contributor, Event, LocalUpdate, MemberResult, RoundAbort, RoundInfo};
 use veilsum_encode::{Encoding, Tensors, Update};
-use veilsum_learn::FileKind;
+use veilsum_learn::{CoordinatorHalf, Evaluation, FileKind};
 use veilsum_proto::ids::{Round, TaskDigest};
 
 /// Reads or makes updates, writes results.
@@ -111,6 +112,32 @@ impl Contribution {
         }
         Ok(path)
     }
+
+    /// Prints how well a model does on what all members hold out, which all of them see.
+    fn show_evaluation(&self, info: &RoundInfo, result: &MemberResult) {
+        // integers are not rotated: no seed is used
+        let sum = result
+            .sum
+            .sum(&info.plan, &[0; 32])
+            .map_err(Failure::failed);
+        let found = sum.and_then(|sum| {
+            CoordinatorHalf::decode_evaluation(&sum).map_err(|error| failure(&error))
+        });
+        match found {
+            Ok((examples, Evaluation { accuracy, loss })) => self.printer.show(&EvaluationLine {
+                event: "evaluation",
+                task: info.task.name(),
+                round: result.round,
+                examples,
+                accuracy,
+                loss,
+            }),
+            Err(failure) => self.printer.warn(&format_args!(
+                "evaluation of round {}: {failure}",
+                result.round
+            )),
+        }
+    }
 }
 
 impl Contributor for Contribution {
@@ -120,6 +147,11 @@ impl Contributor for Contribution {
             info.task.name(),
             info.round
         ));
+        // the round whose evaluation this member stayed for was not judged
+        if self.standing.is_enough() && !self.source.judges(info) {
+            self.standing.done();
+            return Err("the rounds to take part in are over".into());
+        }
         match self.make(info) {
             Ok(update) => {
                 self.joined.insert(info.task.digest(), info.clone());
@@ -136,6 +168,10 @@ impl Contributor for Contribution {
         }
     }
 
+    fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        self.source.asked(info)
+    }
+
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {
         let Some(info) = self.leave(&result.task, result.round) else {
             return ControlFlow::Continue(());
@@ -144,12 +180,16 @@ impl Contributor for Contribution {
             self.standing.fail(failure);
             return ControlFlow::Break(());
         }
-        let file = match self.write(&info, result) {
-            Ok(file) => file,
-            Err(failure) => {
-                self.standing.fail(failure);
-                return ControlFlow::Break(());
-            }
+        let judges = self.source.judges(&info);
+        let file = match judges {
+            true => None,
+            false => match self.write(&info, result) {
+                Ok(file) => Some(file),
+                Err(failure) => {
+                    self.standing.fail(failure);
+                    return ControlFlow::Break(());
+                }
+            },
         };
         self.printer.result(&Event::Result {
             task: info.task.name().to_string(),
@@ -160,9 +200,13 @@ impl Contributor for Contribution {
             sum_sha256: hex::encode(result.sum_sha256),
             certified: result.certified,
             privacy: result.privacy,
-            file: Some(file),
+            file,
         });
-        flow(self.standing.with_sum())
+        if judges {
+            self.show_evaluation(&info, result);
+            return flow(self.standing.is_enough());
+        }
+        flow(self.standing.with_sum() && !self.source.is_judged_after(&info))
     }
 
     fn aborted(&mut self, abort: &RoundAbort) -> ControlFlow<()> {
@@ -177,10 +221,14 @@ impl Contributor for Contribution {
         if more && RETRIED.contains(&abort.reason.as_str()) {
             return ControlFlow::Continue(());
         }
+        let judges = self.source.judges(info);
         let info = self.joined.remove(&abort.task);
         if let Some(Err(failure)) = info.map(|info| self.source.settle(&info, &[])) {
             self.standing.fail(failure);
             return ControlFlow::Break(());
+        }
+        if judges {
+            return flow(self.standing.is_enough());
         }
         flow(self.standing.without_sum())
     }

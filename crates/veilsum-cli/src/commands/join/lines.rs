@@ -4,15 +4,29 @@ use crate::exit::{Failure, Kind};
 use crate::output::{Output, rounded_up};
 use crate::progress::Progress;
 use crate::table::bytes;
+use serde::Serialize;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use veilsum_client::{ClippedNorm, Event, ModelBy, RoundPrivacy};
+use veilsum_proto::ids::Round;
+use veilsum_proto::roster::Name;
 
 /// Prints events. None of them holds a value of the update.
 pub(super) struct Printer {
     output: Output,
     progress: Progress,
     refused: AtomicBool,
+}
+
+/// How well a model does on the held-out examples of all members.
+#[derive(Serialize)]
+pub(super) struct EvaluationLine<'a> {
+    pub(super) event: &'static str,
+    pub(super) task: &'a Name,
+    pub(super) round: Round,
+    pub(super) examples: u64,
+    pub(super) accuracy: f64,
+    pub(super) loss: f64,
 }
 
 impl Printer {
@@ -70,6 +84,14 @@ impl Printer {
         }
     }
 
+    /// Prints a line that is no event of the client.
+    pub(super) fn show(&self, line: &(impl Serialize + fmt::Display)) {
+        match self.output {
+            Output::Json => self.progress.print_json(line),
+            Output::Text => self.progress.print(line),
+        }
+    }
+
     /// Tells something beside the events.
     pub(super) fn warn(&self, text: &impl fmt::Display) {
         self.progress.warn(text);
@@ -89,6 +111,23 @@ impl Printer {
             Output::Json => self.progress.print_json(event),
             Output::Text => self.progress.print(&InWords(event)),
         }
+    }
+}
+
+impl fmt::Display for EvaluationLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            task,
+            round,
+            examples,
+            accuracy,
+            loss,
+            event: _,
+        } = self;
+        write!(
+            f,
+            "{task} round {round}: the model has accuracy {accuracy:.4} and loss {loss:.4} on {examples} held-out examples of the members"
+        )
     }
 }
 

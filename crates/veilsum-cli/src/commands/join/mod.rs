@@ -19,7 +19,7 @@ use answer::Answerer;
 use contribution::{Contribution, ResultFile};
 use lines::Printer;
 use source::Source;
-use standing::Standing;
+use standing::{Offer, Standing};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +63,10 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     let result = ResultFile::of(args)?;
     let (mut config, ledger, models) = member(args, path)?;
     config.contributor = source.floors();
+    config.rounding_seed = source.rounding_seed();
+    if config.rounding_seed.is_some() {
+        printer.warn(&"the rounding follows from the seed of the job, which is for tests: it tells more of the update than it should");
+    }
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
     let client = client.with_models(models);
     runtime::start()?.block_on(join(args, client, source, result, printer))
@@ -82,6 +86,7 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger, ModelFo
     let policy = policy(&file.policy)?;
     let roster = files::signed_roster(&file.roster, &policy.authority)?;
     let identity = files::identity(args.key.as_ref().unwrap_or(&file.key))?;
+    let key = identity.public();
     let coordinator = args.coordinator.clone().unwrap_or(file.coordinator);
     has_port(&coordinator)?;
     let mut config = MemberConfig::new(coordinator, Arc::new(identity), Arc::new(roster), policy);
@@ -96,7 +101,7 @@ fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger, ModelFo
         ledger = ledger.second_mark(mark);
     }
     let ledger = if args.new_ledger {
-        ledger.create()
+        ledger.create(&key)
     } else {
         ledger.open()
     };
@@ -151,7 +156,12 @@ async fn join(
 ) -> Outcome {
     let mut signals = Signals::listen()?;
     let (handle, stop) = stop_pair();
-    let standing = Arc::new(Standing::new(handle, args.rounds, args.update.is_some()));
+    let offer = match (&args.update, &args.stats) {
+        (Some(_), _) => Offer::OneFile,
+        (None, Some(_)) => Offer::Answers,
+        (None, None) => Offer::Fresh,
+    };
+    let standing = Arc::new(Standing::new(handle, args.rounds, offer));
     let contribution = Contribution::new(
         source,
         args.weight,
@@ -193,6 +203,7 @@ fn client_error(error: &ClientError) -> Failure {
         | ClientError::Roster(_)
         | ClientError::Policy(_)
         | ClientError::Ledger(_)
+        | ClientError::OtherLedger { .. }
         | ClientError::Replaced => Failure::refused(error),
         ClientError::Connect(_) | ClientError::Bind(_) => Failure::new(Kind::Network, error),
         ClientError::Randomness(_)

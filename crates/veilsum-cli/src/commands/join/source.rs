@@ -3,12 +3,12 @@
 use super::answer::Answerer;
 use super::exec::Trainer;
 use super::standing::Standing;
-use super::train::Training;
+use super::train::{Training, is_judging};
 use crate::args::join::Join;
 use crate::commands::task::tensor_file;
 use crate::exit::Failure;
 use std::path::{Path, PathBuf};
-use veilsum_client::RoundInfo;
+use veilsum_client::{Asked, RoundInfo};
 use veilsum_encode::Tensors;
 use veilsum_learn::FileKind;
 use veilsum_proto::ids::Slot;
@@ -49,6 +49,27 @@ impl Source {
         }
     }
 
+    /// Seed of the rounding, where a test asks for one.
+    pub(super) fn rounding_seed(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Train(training) => training.rounding_seed(),
+            Self::File(_) | Self::Exec(_) | Self::Stats(_) => None,
+        }
+    }
+
+    /// Whether rounds of the task judge a model: they are not counted among those to take part in.
+    pub(super) fn judges(&self, info: &RoundInfo) -> bool {
+        matches!(self, Self::Train(_)) && is_judging(&info.task)
+    }
+
+    /// Whether a round is followed by one that judges what came of it.
+    pub(super) fn is_judged_after(&self, info: &RoundInfo) -> bool {
+        match self {
+            Self::Train(training) => training.is_judged_after(info),
+            Self::File(_) | Self::Exec(_) | Self::Stats(_) => false,
+        }
+    }
+
     /// Whether a round that is refused leaves others to be joined.
     pub(super) fn refuses_round_by_round(&self) -> bool {
         matches!(self, Self::Stats(_))
@@ -65,6 +86,15 @@ impl Source {
             Self::Exec(trainer) => trainer.train(info, standing),
             Self::Stats(answerer) => Ok((answerer.answer(info)?, None)),
             Self::Train(training) => training.update(info),
+        }
+    }
+
+    /// What the update of a round answers, if it answers anything.
+    pub(super) fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        match self {
+            Self::Stats(_) => Answerer::asked(info),
+            Self::Train(training) => training.asked(info),
+            Self::File(_) | Self::Exec(_) => None,
         }
     }
 

@@ -11,9 +11,19 @@ pub(super) struct Standing {
     stop: StopHandle,
     /// Rounds to take part in; 0 until stopped.
     wanted: u64,
-    /// Whether every round gets the same file.
-    one_update: bool,
+    offer: Offer,
     state: Mutex<State>,
+}
+
+/// What a member brings to its rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// The same file to each.
+    OneFile,
+    /// To each what a program or a training makes for it.
+    Fresh,
+    /// Answers to questions.
+    Answers,
 }
 
 struct State {
@@ -26,7 +36,7 @@ struct State {
 }
 
 impl Standing {
-    pub(super) fn new(stop: StopHandle, wanted: u64, one_update: bool) -> Self {
+    pub(super) fn new(stop: StopHandle, wanted: u64, offer: Offer) -> Self {
         let state = State {
             with_sum: 0,
             without_sum: 0,
@@ -37,7 +47,7 @@ impl Standing {
         Self {
             stop,
             wanted,
-            one_update,
+            offer,
             state: Mutex::new(state),
         }
     }
@@ -53,7 +63,7 @@ impl Standing {
             }
             // the same file would meet the same answer in every round
             Event::Refused { kind, text }
-                if self.one_update && OF_UPDATE.contains(&kind.as_str()) =>
+                if self.offer == Offer::OneFile && OF_UPDATE.contains(&kind.as_str()) =>
             {
                 drop(state);
                 self.fail(
@@ -61,11 +71,13 @@ impl Standing {
                         .hint("`veilsum task show TASK` says what the task takes"),
                 );
             }
+            // the next question is another one
+            // spec: [answer.refused]
+            Event::Refused { kind, .. }
+                if kind == "update_used" && self.offer == Offer::Answers && self.is_endless() => {}
             Event::Refused { kind, text } if kind == "update_used" => {
                 drop(state);
-                self.fail(Failure::refused(text).hint(
-                    "make a new update for each round (--exec), bound epsilon in the policy if the task has noise, or say reuse_update = true there if the update is public",
-                ));
+                self.fail(Failure::refused(text).hint(self.hint_of_reuse()));
             }
             // what is spent stays spent: no later round of the task would be joined either
             Event::Refused { kind, text } if kind == "over_budget" && self.wanted > 0 => {
@@ -81,6 +93,11 @@ impl Standing {
     /// Ends the command with this, unless something else came first.
     pub(super) fn fail(&self, failure: Failure) {
         self.state().failure.get_or_insert(failure);
+        self.stop.stop();
+    }
+
+    /// Ends the command, as the end of the last round does.
+    pub(super) fn done(&self) {
         self.stop.stop();
     }
 
@@ -156,7 +173,19 @@ impl Standing {
         }
     }
 
-    fn is_enough(&self) -> bool {
+    fn hint_of_reuse(&self) -> &'static str {
+        match self.offer {
+            Offer::OneFile | Offer::Fresh => {
+                "make a new update for each round (--exec), bound epsilon in the policy if the task has noise, or say reuse_update = true there if the update is public"
+            }
+            Offer::Answers => {
+                "the same was asked before, and without noise that a budget bounds it is answered once: two sums show what the members hold who are in one of them only"
+            }
+        }
+    }
+
+    /// Whether no further round is to be taken part in.
+    pub(super) fn is_enough(&self) -> bool {
         let state = self.state();
         self.wanted > 0 && state.with_sum + state.without_sum >= self.wanted
     }
@@ -169,3 +198,26 @@ impl Standing {
 
 /// Refusals that an update brings on itself; nothing of it was sent.
 const OF_UPDATE: [&str; 4] = ["contributor", "encode", "update", "weight"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veilsum_client::stop_pair;
+
+    #[test]
+    fn a_question_asked_twice_ends_no_member_that_answers_until_it_is_stopped() {
+        // spec: [answer.refused]
+        let ends = |offer, wanted| {
+            let standing = Standing::new(stop_pair().0, wanted, offer);
+            standing.see(&Event::Refused {
+                kind: "update_used".to_owned(),
+                text: "update already used".to_owned(),
+            });
+            standing.is_failed()
+        };
+        assert!(!ends(Offer::Answers, 0));
+        assert!(ends(Offer::Answers, 3));
+        assert!(ends(Offer::Fresh, 0));
+        assert!(ends(Offer::OneFile, 0));
+    }
+}

@@ -1,17 +1,19 @@
 //! `--train`: the member's half of a job.
 
+use crate::commands::train::rounds::rounding_seed;
 use crate::commands::train::setup::{failure, job};
 use crate::config::{self, resolve};
 use crate::exit::Failure;
 use crate::files::{self, Existing, Readers};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use veilsum_client::RoundInfo;
+use veilsum_client::{Asked, RoundInfo};
 use veilsum_encode::{Encoding, FloatEncoding, Tensors};
 use veilsum_learn::job::{Brought, Judge, TaskParts};
 use veilsum_learn::stats::STATS_TENSOR;
-use veilsum_learn::{Job, MemberHalf, Outcome};
+use veilsum_learn::{Job, MemberHalf, Model, Outcome};
 use veilsum_proto::ids::{Round, Slot};
 use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 use veilsum_proto::task::Task;
@@ -20,6 +22,8 @@ use veilsum_proto::task::Task;
 pub(super) struct Training {
     job: Job,
     parts: TaskParts,
+    /// Seed of the rounding, for tests.
+    rounding: Option<[u8; 32]>,
     half: MemberHalf,
     memory: PathBuf,
 }
@@ -34,6 +38,9 @@ struct TrainFile {
     data: Option<PathBuf>,
     /// Where the member keeps what it has not sent yet; beside the ledger when absent.
     memory: Option<PathBuf>,
+    /// Rounds as `veilsum train --seeded-noise` does, for tests: the rounding can be foreseen.
+    #[serde(default)]
+    seeded_rounding: bool,
 }
 
 impl Training {
@@ -69,10 +76,35 @@ impl Training {
         }
         Ok(Self {
             parts: job.task().map_err(|error| failure(&error))?,
+            rounding: match (file.seeded_rounding, job.unit()) {
+                (false, _) => None,
+                (true, None) => Some(rounding_seed(&job, slot)),
+                (true, Some(_)) => {
+                    let text = "found `seeded_rounding` with a job that has privacy";
+                    return Err(Failure::refused(text)
+                        .in_file(path)
+                        .hint("leave it out: it is for tests"));
+                }
+            },
             job,
             half,
             memory,
         })
+    }
+
+    /// Seed of the rounding, where it is that of a test.
+    pub(super) fn rounding_seed(&self) -> Option<[u8; 32]> {
+        self.rounding
+    }
+
+    /// Whether the model that follows from this round is judged by the members, so that the round is not all over with its sum.
+    pub(super) fn is_judged_after(&self, info: &RoundInfo) -> bool {
+        let every = match self.job.judge() {
+            Some((every, Judge::Members)) if !is_judging(&info.task) => every,
+            _ => return false,
+        };
+        let Round(round) = info.round;
+        round == self.job.spec().rounds || round.is_multiple_of(every)
     }
 
     /// What the job asks of the noise of every task, beside the site's policy: the coordinator chooses how much there is.
@@ -107,11 +139,7 @@ impl Training {
                 .hint("the coordinator's configuration has to name the job")
         })?;
         if is_judging(&info.task) {
-            if !matches!(self.job.judge(), Some((_, Judge::Members))) {
-                return Err(Failure::refused(
-                    "the task sums over held-out examples, and the job does not judge at the members",
-                ));
-            }
+            self.fits_judging(&info.task)?;
             let tally = self.half.judge(model).map_err(|error| failure(&error))?;
             return Ok((tally, Some(1)));
         }
@@ -121,6 +149,19 @@ impl Training {
             .contribute(model, info.round.0)
             .map_err(|error| failure(&error))?;
         Ok((tensors, Some(weight)))
+    }
+
+    /// What a round that judges asks: how well these values do, whatever the number of the model.
+    // spec: [job.evaluation.once]
+    pub(super) fn asked(&self, info: &RoundInfo) -> Option<Asked> {
+        if !is_judging(&info.task) {
+            return None;
+        }
+        let model = Model::from_bytes(info.model.as_ref()?).ok()?;
+        let mut hash = Sha256::new();
+        hash.update(b"veilsum/v1 evaluation\0");
+        hash.update(model.digest().0);
+        Some(Asked::new(hash.finalize().into()))
     }
 
     /// Says what became of a contribution, and stores what is remembered.
@@ -142,13 +183,29 @@ impl Training {
         files::write(&self.memory, &memory, Readers::Owner, Existing::Replace)
     }
 
+    /// Refuses a task of sums over held-out examples that is not the job's. Such a sum is exact: an example in it keeps to no clip, and
+    /// noise that is said to hide one hides nothing.
+    // spec: [job.fits] [job.evaluation.refuse] [job.evaluation.private]
+    fn fits_judging(&self, task: &Task) -> Result<(), Failure> {
+        let parts = self.job.evaluation_task();
+        let Some(parts) = parts.map_err(|error| failure(&error))? else {
+            return Err(Failure::refused(
+                "the task sums over held-out examples, and the job does not judge at the members",
+            ));
+        };
+        if parts.manifest != *task.manifest() || parts.encoding != *task.encoding() {
+            return Err(other_task("other sums over held-out examples"));
+        }
+        match task.noise() {
+            None => Ok(()),
+            Some(_) => Err(other_task("other noise")),
+        }
+    }
+
     /// Refuses a task that is not the job's: other tensors, another clip, noise for something else, more rounds than the job's epsilon is for.
     // spec: [job.fits]
     fn fits(&self, task: &Task, round: Round) -> Result<(), Failure> {
-        let told = |what: &str| {
-            Failure::refused(format_args!("the task has {what} than the job"))
-                .hint("take the task that `veilsum train --write-task` writes for the job")
-        };
+        let told = other_task;
         if self.parts.manifest != *task.manifest() {
             return Err(told("other tensors"));
         }
@@ -175,7 +232,13 @@ impl Training {
     }
 }
 
-fn is_judging(task: &Task) -> bool {
+fn other_task(what: &str) -> Failure {
+    Failure::refused(format_args!("the task has {what} than the job"))
+        .hint("take the task that `veilsum train --write-task` writes for the job")
+}
+
+/// Whether the rounds of a task judge models.
+pub(super) fn is_judging(task: &Task) -> bool {
     matches!(task.manifest().tensors(), [only] if only.name == STATS_TENSOR)
 }
 
@@ -192,14 +255,17 @@ const EXAMPLE: &str = "a file with `job = \"train.toml\"`, for a job with files 
 mod tests {
     use super::*;
     use crate::commands::train::task::task;
-    use veilsum_dp::Adjacency;
+    use veilsum_dp::{Adjacency, Unit};
+    use veilsum_encode::Clip;
 
+    const JUDGING: &str = "members = 6\n[evaluation]\non = \"members\"\nevery = 1\n";
     const PRIVATE: &str = "members = 6\nrounds = 4\n[algorithm]\nname = \"dp-sgd\"\nclip = 1.0\n[privacy]\nepsilon = 6.0\n";
 
     fn training(text: &str) -> Training {
         let job = Job::from_toml(text).unwrap();
         Training {
             parts: job.task().unwrap(),
+            rounding: None,
             half: MemberHalf::new(&job, 0).unwrap(),
             job,
             memory: PathBuf::new(),
@@ -240,5 +306,115 @@ mod tests {
         assert_eq!((bounds.per_task, bounds.delta), (Some(6.0), 1e-5));
         let plain = training("members = 6\n").floors();
         assert!(!plain.required && plain.bounds.is_empty());
+    }
+
+    #[test]
+    fn noise_for_a_smaller_example_clip_than_the_job_s_is_refused() {
+        // spec: [job.fits] [join.example-clip]
+        let training = training(PRIVATE);
+        assert_eq!(training.floors().example_clip, ExampleClip::Checked);
+        let own = task(training.parts.clone(), 6).unwrap();
+        for bound in [0.5, 2.0] {
+            let clip = Some(Clip::L2(bound));
+            let other = with_noise(&own, |noise| noise.example_clip = clip);
+            assert!(training.fits(&other, Round(1)).is_err(), "{bound}");
+        }
+    }
+
+    #[test]
+    fn judging_with_noise_that_is_said_to_hide_an_example_is_refused() {
+        // spec: [job.fits] [job.evaluation.refuse]
+        let training = training(JUDGING);
+        let parts = training.job.evaluation_task().unwrap().unwrap();
+        let own = task(parts, 6).unwrap();
+        assert!(is_judging(&own) && training.fits_judging(&own).is_ok());
+        let change = |change: &dyn Fn(&mut veilsum_proto::task::TaskSpec)| {
+            let mut spec = own.spec().clone();
+            change(&mut spec);
+            training.fits_judging(&Task::new(spec).unwrap())
+        };
+        for (unit, example_clip) in [(Unit::Example, Some(Clip::L1(1.0))), (Unit::Member, None)] {
+            let lie = change(&|spec| {
+                spec.noise = Some(veilsum_proto::task::NoiseSpec {
+                    law: veilsum_proto::task::NoiseLaw::Laplace,
+                    parameter: "10".parse().unwrap(),
+                    sharing: veilsum_dp::Sharing::Shared,
+                    unit,
+                    adjacency: Adjacency::ZeroOut,
+                    example_clip,
+                    delta: "0.000001".parse().unwrap(),
+                });
+            });
+            assert!(lie.unwrap_err().message().contains("other noise"));
+        }
+        let wider = change(&|spec| spec.encoding = Encoding::Integer { min: 0, max: 1 });
+        assert!(wider.is_err());
+        assert!(self::training(PRIVATE).fits_judging(&own).is_err());
+    }
+
+    /// A round of the task that judges the models of another job.
+    fn judging(model: &Model, round: u64) -> RoundInfo {
+        let job = Job::from_toml(JUDGING).unwrap();
+        let task = task(job.evaluation_task().unwrap().unwrap(), 6).unwrap();
+        RoundInfo {
+            plan: task.plan(6).unwrap(),
+            task,
+            round: Round(round),
+            attempt: veilsum_proto::ids::Attempt(0),
+            model: Some(model.to_bytes().unwrap().into()),
+        }
+    }
+
+    #[test]
+    fn members_of_a_private_job_judge_nothing() {
+        // spec: [job.evaluation.refuse] [job.evaluation.private]
+        let mut private = training(PRIVATE);
+        let round = judging(private.job.first_model(), 1);
+        let told = private.update(&round).unwrap_err();
+        assert!(
+            told.message().contains("does not judge at the members"),
+            "{told}"
+        );
+        let mut open = training(JUDGING);
+        let (tally, weight) = open.update(&round).unwrap();
+        assert_eq!(
+            (tally, weight),
+            (
+                open.half.judge(round.model.as_ref().unwrap()).unwrap(),
+                Some(1)
+            )
+        );
+    }
+
+    #[test]
+    fn a_model_is_judged_once_whatever_its_number_and_the_number_of_the_round() {
+        // spec: [job.evaluation.once]
+        let training = training(JUDGING);
+        let first = training.job.first_model();
+        let later = Model::new(7, first.tensors().clone()).unwrap();
+        let mut tensors = first.tensors().clone();
+        tensors.values_mut().for_each(|tensor| {
+            if let veilsum_encode::TensorData::F32(values) = &mut tensor.data {
+                values.iter_mut().for_each(|value| *value += 1.0);
+            }
+        });
+        let other = Model::new(0, tensors).unwrap();
+        let asked = |model: &Model, round| training.asked(&judging(model, round)).unwrap();
+        assert_eq!(asked(first, 1), asked(&later, 2));
+        assert_ne!(asked(first, 1), asked(&other, 1));
+    }
+
+    #[test]
+    fn rounding_that_can_be_foreseen_is_refused_in_a_job_with_privacy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("member-train.toml");
+        let open = |job: &str| {
+            std::fs::write(folder.path().join("train.toml"), job).unwrap();
+            std::fs::write(&path, "job = \"train.toml\"\nseeded_rounding = true\n").unwrap();
+            Training::open(&path, Slot(0), &folder.path().join("ledger"))
+        };
+        assert!(open(JUDGING).unwrap().rounding_seed().is_some());
+        let refused = open(PRIVATE).err().unwrap();
+        assert!(refused.message().contains("seeded_rounding"), "{refused}");
     }
 }

@@ -1,7 +1,8 @@
 //! What becomes of a sum at the coordinator: files, the next model, a line.
 
 use super::driver::Driver;
-use super::lines::{Printer, ResultLine, Vanished};
+use super::job::Stepped;
+use super::lines::{EvaluationLine, Printer, ResultLine, Vanished};
 use crate::exit::{Failure, Kind, Outcome};
 use bytes::Bytes;
 use std::ops::ControlFlow;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use veilsum_encode::{Encoding, Tensors};
 use veilsum_proto::ids::Round;
-use veilsum_server::{ModelDeltas, RoundAbort, RoundResult, TaskHook};
+use veilsum_server::{ModelDeltas, RoundAbort, RoundResult, TaskHook, Turn};
 
 /// Writes the results of one task. What cannot be written is told, counts when the command
 /// ends, and does not stop the rounds: members have the sum.
@@ -90,9 +91,9 @@ impl Publisher {
         .hint("the warnings above say why; members have the sum all the same")
     }
 
-    fn learn(&mut self, round: Round, mean: &Tensors) -> Option<PathBuf> {
+    fn learn(&mut self, round: Round, mean: &Tensors) -> Option<Stepped> {
         match self.driver.as_mut()?.step(round, mean) {
-            Ok(file) => Some(file.to_owned()),
+            Ok(stepped) => Some(stepped),
             Err(failure) => {
                 self.printer
                     .warn(&format_args!("model after round {round}: {failure}"));
@@ -104,6 +105,13 @@ impl Publisher {
 }
 
 impl TaskHook for Publisher {
+    fn turn(&mut self, next: Round) -> Turn {
+        match &self.driver {
+            Some(driver) => driver.turn(next),
+            None => Turn::Round(next),
+        }
+    }
+
     fn base_model(&mut self, _: Round) -> Option<Bytes> {
         self.driver.as_ref().map(Driver::bytes)
     }
@@ -113,7 +121,7 @@ impl TaskHook for Publisher {
     }
 
     fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
-        let (file, model) = match decoded(result) {
+        let (file, stepped) = match decoded(result) {
             Ok((shown, mean)) => (self.write(result, &shown), self.learn(result.round, &mean)),
             Err(failure) => {
                 self.printer
@@ -138,12 +146,15 @@ impl TaskHook for Publisher {
             file,
             sum: receipt.as_deref().and_then(packed_sum),
             receipt,
-            model,
+            model: stepped.as_ref().map(|stepped| stepped.model.clone()),
             vanished: Vanished::list(&result.vanished),
             upload_bytes: result.upload_bytes,
             download_bytes: result.download_bytes,
             wall_s: result.wall.as_secs_f64(),
         });
+        if let Some(found) = stepped.and_then(|stepped| stepped.found) {
+            self.printer.show(&EvaluationLine::new(result.name, &found));
+        }
         match self.driver.as_ref().is_some_and(Driver::is_over) {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
@@ -151,8 +162,18 @@ impl TaskHook for Publisher {
     }
 
     fn aborted(&mut self, abort: &RoundAbort) {
-        if !abort.retries {
-            self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        if abort.retries {
+            return;
+        }
+        self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        if let Some(driver) = &self.driver {
+            driver.skip(abort.round);
+        }
+    }
+
+    fn over(&mut self) {
+        if let Some(driver) = &self.driver {
+            driver.over();
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the coordinator prints: one line an event.
 
+use super::job::{Found, On};
 use crate::output::{Output, rounded_up};
 use crate::progress::Progress;
 use crate::table::bytes;
@@ -54,6 +55,44 @@ pub(super) struct ResultLine<'a> {
 pub(super) struct Vanished {
     id: Slot,
     phase: &'static str,
+}
+
+/// How well a job's model does.
+#[derive(Serialize)]
+pub(super) struct EvaluationLine<'a> {
+    event: &'static str,
+    /// The task whose round it was: that which judges, or that which trains where public examples do.
+    task: &'a Name,
+    round: Round,
+    on: On,
+    version: u64,
+    model_sha256: String,
+    examples: u64,
+    accuracy: f64,
+    loss: f64,
+    best: bool,
+    /// Evaluations without becoming better that early stopping still allows; null without it.
+    patience_left: Option<u32>,
+    stopped: bool,
+}
+
+impl<'a> EvaluationLine<'a> {
+    pub(super) fn new(task: &'a Name, found: &Found) -> Self {
+        Self {
+            event: "evaluation",
+            task,
+            round: found.round,
+            on: found.on,
+            version: found.model.version,
+            model_sha256: found.model.digest.to_string(),
+            examples: found.examples,
+            accuracy: found.evaluation.accuracy,
+            loss: found.evaluation.loss,
+            best: found.best,
+            patience_left: found.left,
+            stopped: found.stopped,
+        }
+    }
 }
 
 impl Vanished {
@@ -207,6 +246,32 @@ impl fmt::Display for ResultLine<'_> {
             write!(f, "; slot {id} vanished in {phase}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for EvaluationLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            task,
+            round,
+            on,
+            examples,
+            accuracy,
+            loss,
+            ..
+        } = self;
+        write!(
+            f,
+            "{task} round {round}: the model has accuracy {accuracy:.4} and loss {loss:.4} on {examples} {on}"
+        )?;
+        if self.best {
+            f.write_str(", the best so far")?;
+        }
+        match (self.stopped, self.patience_left) {
+            (true, _) => f.write_str("; nothing becomes better, training ends"),
+            (false, Some(left)) if !self.best => write!(f, "; {left} more like it end training"),
+            (false, _) => Ok(()),
+        }
     }
 }
 

@@ -3,27 +3,28 @@
 mod asker;
 mod driver;
 mod hook;
+mod job;
+mod judge;
 mod learner;
 mod lines;
+mod tasks;
 mod versions;
 
 use crate::args::serve::Serve;
-use crate::config::coordinator::{CoordinatorFile, TaskTable};
+use crate::config::coordinator::CoordinatorFile;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use crate::table::rounds;
-use asker::Asker;
-use driver::{Driver, JobDriver};
-use hook::{Publisher, Tally};
-use learner::Learner;
+use hook::Tally;
 use lines::Printer;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tasks::{Hooked, Tasks};
 use veilsum_proto::roster::Roster;
-use veilsum_server::{Event, ServerConfig, ServerError, Service, TaskConfig, TaskHook};
+use veilsum_server::{Event, ServerConfig, ServerError, Service};
 
 /// Runs the command.
 pub fn run(args: &Serve, output: Output) -> Outcome {
@@ -40,7 +41,7 @@ struct Setup {
     file: CoordinatorFile,
     identity: veilsum_proto::identity::Identity,
     roster: Arc<Roster>,
-    tasks: Vec<(TaskConfig, Box<dyn TaskHook>)>,
+    tasks: Vec<Hooked>,
     printer: Arc<Printer>,
     tally: Arc<Tally>,
 }
@@ -54,26 +55,13 @@ impl Setup {
         let printer = Arc::new(Printer::new(output));
         let tally = Arc::new(Tally::default());
         let mut tasks = Vec::new();
+        let of = Tasks {
+            roster: &roster,
+            printer: &printer,
+            tally: &tally,
+        };
         for table in &file.tasks {
-            let config = task_config(table)?;
-            gathers(table, &roster).map_err(|failure| failure.in_file(path))?;
-            files::usable_folder(&table.results)?;
-            let driver = driver(table, &config)?;
-            let publisher = Publisher::new(&table.results, driver, printer.clone(), tally.clone());
-            let hook: Box<dyn TaskHook> = match &table.query {
-                Some(query) => Box::new(
-                    Asker::start(
-                        &config.task,
-                        query,
-                        &table.results,
-                        publisher,
-                        printer.clone(),
-                    )
-                    .map_err(|failure| failure.in_file(path))?,
-                ),
-                None => Box::new(publisher),
-            };
-            tasks.push((config, hook));
+            tasks.extend(of.of(table).map_err(|failure| failure.in_file(path))?);
         }
         Ok(Self {
             file,
@@ -83,42 +71,6 @@ impl Setup {
             printer,
             tally,
         })
-    }
-}
-
-/// What makes the models of a task, if it has any.
-fn driver(table: &TaskTable, config: &TaskConfig) -> Result<Option<Driver>, Failure> {
-    let (task, results) = (&config.task, &table.results);
-    Ok(match (&table.model, &table.job) {
-        (_, Some(job)) => Some(Driver::Job(Box::new(JobDriver::start(task, job, results)?))),
-        (Some(model), None) => {
-            let learner = Learner::start(task, model, results, table.step)?;
-            Some(Driver::Step(learner))
-        }
-        (None, None) => None,
-    })
-}
-
-fn task_config(table: &TaskTable) -> Result<TaskConfig, Failure> {
-    Ok(TaskConfig {
-        rounds: table.rounds,
-        deadlines: table.deadlines.deadlines(),
-        gather: table.gather.gather(),
-        results: Some(table.results.clone()),
-        pause_between_rounds: table.pause(),
-        ..TaskConfig::new(files::task_file(&table.task)?)
-    })
-}
-
-/// A round that waits for more members than there are waits to the end of `wait` for nothing.
-fn gathers(table: &TaskTable, roster: &Roster) -> Outcome {
-    match table.gather.gather().members {
-        Some(found) if found > roster.len() => Err(Failure::refused(format_args!(
-            "`gather.members` is {found}, the roster has {} members",
-            roster.len()
-        ))
-        .hint("choose a smaller number, or leave it out")),
-        _ => Ok(()),
     }
 }
 

@@ -190,19 +190,8 @@ const STEP: &str = "delta";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use veilsum_encode::{Tensor, TensorData, Tensors};
+    use crate::models::examples::model;
     use veilsum_learn::Sync;
-
-    /// Values that move a little with each version.
-    fn model(version: u64) -> Model {
-        let values = (0..500).map(|index| index as f32 + version as f32 / 1024.0);
-        let data = TensorData::F32(values.collect());
-        let tensor = Tensor {
-            shape: vec![500],
-            data,
-        };
-        Model::new(version, Tensors::from([("w".to_owned(), tensor)])).unwrap()
-    }
 
     fn digest(version: u64) -> [u8; 32] {
         Blob::of(&model(version)).unwrap().digest

@@ -1,7 +1,7 @@
 //! `veilsum task new`.
 
 use super::{Shown, text};
-use crate::args::plan::{DEFAULT_BITS, clip_of};
+use crate::args::plan::{DEFAULT_BITS, Privacy, clip_of};
 use crate::args::task::{New, RangeArg, TensorArg};
 use crate::commands::plan::{Bits, Wanted};
 use crate::exit::{Failure, Outcome};
@@ -9,7 +9,8 @@ use crate::files::{self, Existing, Readers};
 use crate::output::Output;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, TensorSpec};
+use veilsum_dp::Unit;
+use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, PlanError, TensorSpec};
 use veilsum_learn::FileError;
 use veilsum_learn::files::FileFault;
 use veilsum_proto::task::{Task, TaskSpec};
@@ -17,7 +18,9 @@ use veilsum_proto::task::{Task, TaskSpec};
 pub(super) fn run(args: &New, output: Output) -> Outcome {
     let existing = Existing::forced(args.force);
     files::refuse_existing(&args.file, existing)?;
-    let manifest = Manifest::new(tensors(args)?).map_err(Failure::refused)?;
+    let tensors = tensors(args)?;
+    keeps_examples_apart(args, &tensors)?;
+    let manifest = Manifest::new(tensors).map_err(Failure::refused)?;
     let task = Task::new(TaskSpec {
         name: args.name.clone(),
         manifest,
@@ -55,13 +58,52 @@ fn with_noise(task: Task, args: &New) -> Result<Task, Failure> {
 fn tensors(args: &New) -> Result<Vec<TensorSpec>, Failure> {
     match &args.from {
         Some(path) => tensors_of(path),
-        None if args.tensors.is_empty() => Ok(example(args.integer)),
+        None if args.tensors.is_empty() => Ok(example(args)),
         None => Ok(args
             .tensors
             .iter()
             .map(|TensorArg(spec)| spec.clone())
             .collect()),
     }
+}
+
+/// Whether the noise hides an example in an update of floats, whose sum over examples must not be rounded before it is clipped.
+fn hides_an_example(args: &New) -> bool {
+    let Privacy { epsilon, unit, .. } = args.privacy;
+    epsilon.is_some() && unit == Unit::Example && args.integer.is_none()
+}
+
+/// Refuses narrow floats for the unit example, with what to say instead.
+fn keeps_examples_apart(args: &New, tensors: &[TensorSpec]) -> Outcome {
+    let narrow = |spec: &&TensorSpec| {
+        let float = [Dtype::F32, Dtype::F16, Dtype::Bf16];
+        float.contains(&spec.dtype)
+    };
+    let Some(found) = tensors
+        .iter()
+        .find(narrow)
+        .filter(|_| hides_an_example(args))
+    else {
+        return Ok(());
+    };
+    let found = found.dtype;
+    let options: Vec<String> = tensors.iter().map(in_f64).collect();
+    let (options, file) = (options.join(" "), args.file.display());
+    let instead = match &args.from {
+        Some(from) => format!("in the place of --from {}", from.display()),
+        None => "in the place of the tensors given".to_owned(),
+    };
+    Err(
+        Failure::refused(PlanError::ExampleDtype { found }).hint(format_args!(
+            "members train in what they like and contribute f64; {instead}: veilsum task new {file} {options}, and the other options as they are"
+        )),
+    )
+}
+
+/// A tensor as `--tensor` takes it.
+fn in_f64(spec: &TensorSpec) -> String {
+    let shape: Vec<String> = spec.shape.iter().map(ToString::to_string).collect();
+    format!("--tensor '{}:f64:{}'", spec.name, shape.join("x"))
 }
 
 fn tensors_of(path: &Path) -> Result<Vec<TensorSpec>, Failure> {
@@ -86,12 +128,13 @@ pub fn tensor_file(error: &FileError) -> Failure {
 }
 
 /// A tensor to start from; `veilsum_learn`'s name for the one tensor of an .npy file.
-fn example(integer: Option<RangeArg>) -> Vec<TensorSpec> {
+fn example(args: &New) -> Vec<TensorSpec> {
     vec![TensorSpec {
         name: veilsum_learn::files::NPY_TENSOR.to_owned(),
         shape: vec![1000],
-        dtype: match integer {
+        dtype: match args.integer {
             Some(_) => Dtype::I64,
+            None if hides_an_example(args) => Dtype::F64,
             None => Dtype::F32,
         },
     }]

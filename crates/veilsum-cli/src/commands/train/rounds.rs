@@ -7,6 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use veilsum_client::rounding_rng;
 use veilsum_encode::{Tensors, Weight};
 use veilsum_learn::Job;
 use veilsum_learn::job::Brought;
@@ -26,12 +27,14 @@ pub(crate) struct Rounds {
     dropout: Decimal,
     /// What secrets and noise are drawn from, where that is not the seed.
     secret: Option<[u8; 32]>,
+    /// Seeds of the rounding of members with `seeded_rounding`, where it is to be theirs.
+    rounding: Option<Vec<[u8; 32]>>,
 }
 
 /// What each member that can brings, by slot.
 pub(crate) struct Offers {
     offers: BTreeMap<Slot, Brought>,
-    key: [u8; 32],
+    rounding: BTreeMap<Slot, ChaCha20Rng>,
 }
 
 /// A round with or without a sum.
@@ -63,6 +66,10 @@ impl Rounds {
             seed: job.seed().0,
             dropout,
             secret: (!seeded).then_some(secret),
+            rounding: seeded.then(|| {
+                let slots = (0..members).map(Slot);
+                slots.map(|slot| rounding_seed(job, slot)).collect()
+            }),
         })
     }
 
@@ -140,15 +147,30 @@ impl Rounds {
             entropy: Some(self.entropy(task, round)),
             ..RunOptions::default()
         };
+        let slots = offers.keys();
         let offers = Offers {
+            rounding: slots
+                .map(|slot| (*slot, self.rounding(task, round, *slot)))
+                .collect(),
             offers,
-            key: self.key("rounding", round),
         };
         let Summed { report, tensors } = self
             .federation
             .run_updates(task, &offers, &options, &mut Honest)
             .map_err(|error| failure(&error))?;
         Ok(Ended { report, tensors })
+    }
+
+    /// What a member rounds with.
+    fn rounding(&self, task: &Task, round: u64, slot: Slot) -> ChaCha20Rng {
+        let seeds = self.rounding.as_ref();
+        if let Some(seed) = seeds.and_then(|seeds| seeds.get(slot.index())) {
+            return rounding_rng(seed, &task.digest(), Round(round), Attempt(0));
+        }
+        // the seed of the job: a resumed training rounds alike
+        let mut rounding = ChaCha20Rng::from_seed(self.key("rounding", round));
+        rounding.set_stream(slot.0.into());
+        rounding
     }
 
     /// New for each round of each task, so that no mask and no noise comes twice.
@@ -175,15 +197,23 @@ impl Rounds {
 impl veilsum_sim::Updates for Offers {
     fn of(&self, slot: Slot) -> Option<veilsum_sim::Brought> {
         let Brought { tensors, weight } = self.offers.get(&slot)?.clone();
-        // the seed of the job: a resumed training rounds alike
-        let mut rounding = ChaCha20Rng::from_seed(self.key);
-        rounding.set_stream(slot.0.into());
+        let rounding = self.rounding.get(&slot)?.clone();
         Some(veilsum_sim::Brought {
             tensors,
             weight: Weight::new(weight)?,
             rounding,
         })
     }
+}
+
+/// Seed of the rounding of a member whose rounding may be foreseen: with it a training over a network has the bits of one in a
+/// process.
+pub(crate) fn rounding_seed(job: &Job, slot: Slot) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"veilsum job rounding");
+    hash.update(job.seed().0.to_le_bytes());
+    hash.update(slot.0.to_le_bytes());
+    hash.finalize().into()
 }
 
 fn first_bytes(key: &[u8; 32]) -> [u8; 8] {

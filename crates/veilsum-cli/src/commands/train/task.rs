@@ -36,6 +36,13 @@ pub(crate) fn task(parts: TaskParts, members: u32) -> Result<Task, Failure> {
     Ok(task)
 }
 
+/// Whether a task sums what these parts say, in the clear of any noise and over all members: the name does not matter.
+// spec: [job.evaluation.refuse]
+pub(crate) fn is_of(parts: &TaskParts, task: &Task) -> bool {
+    let same = parts.manifest == *task.manifest() && parts.encoding == *task.encoding();
+    same && task.noise().is_none() && task.spec().cohort.is_none()
+}
+
 /// A task with noise, and what the noise of a sum is worth.
 struct Noised {
     spec: TaskSpec,
