@@ -50,6 +50,7 @@ pub mod model;
 pub mod network;
 pub mod optimizer;
 pub mod progress;
+pub mod quotes;
 pub mod scaling;
 pub mod schedule;
 pub mod seed;

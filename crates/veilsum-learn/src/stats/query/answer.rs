@@ -80,6 +80,9 @@ pub struct ColumnEstimate {
     pub estimate: Estimate,
     /// What an integer of the sum stands for: each member's sum was rounded by at most half of it.
     pub step: f64,
+    /// How far rounding may have moved the number at most; none if nobody said how many members are in it
+    /// ([`Answer::rounded_by`]), or if there is no number.
+    pub rounding: Option<f64>,
 }
 
 /// A bin of a histogram.
@@ -303,6 +306,7 @@ impl ColumnEstimate {
             column: column.to_owned(),
             estimate,
             step,
+            rounding: None,
         }
     }
 }

@@ -39,6 +39,7 @@ mod bytes;
 mod change;
 mod inquiry;
 mod question;
+mod rounding;
 mod scale;
 #[cfg(test)]
 mod tests;
