@@ -142,7 +142,9 @@ impl Label {
     /// SHA-256 over [`Label::prefix`].
     pub fn hash(self, parts: &[&[u8]]) -> Hash {
         let mut hasher = Sha256::new();
-        hasher.update(self.prefix(&[]));
+        let text = self.text().as_bytes();
+        hasher.update([u8::try_from(text.len()).unwrap_or(u8::MAX)]);
+        hasher.update(text);
         for part in parts {
             hasher.update(part);
         }

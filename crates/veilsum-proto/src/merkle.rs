@@ -48,10 +48,13 @@ impl Tree {
     /// Siblings from the leaf at `position` up to below the root; empty for a position outside the tree.
     pub fn proof(&self, position: usize) -> Vec<Hash> {
         let below_root = self.levels.len().saturating_sub(1);
-        let siblings = self.levels.iter().take(below_root).enumerate();
+        let levels = self.levels.iter().take(below_root).enumerate();
+        // at once as long as it gets: proofs are most of what a coordinator of a large ring writes
+        let mut siblings = Vec::with_capacity(below_root);
+        siblings.extend(
+            levels.filter_map(|(height, level)| level.get((position >> height) ^ 1).copied()),
+        );
         siblings
-            .filter_map(|(height, level)| level.get((position >> height) ^ 1).copied())
-            .collect()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::abort::Abort;
 use crate::bitmap::Bitmap;
+use crate::coordinator::share::Relay;
 use crate::coordinator::{
     Coordinator, Dealt, PhaseName, Session, ShareStage, UploadPhase, check_sender, check_session,
     edge, keep_first, wrong,
@@ -9,8 +10,6 @@ use crate::coordinator::{
 use crate::fault::{Fault, FaultKind};
 use crate::ids::Slot;
 use crate::member::accept::is_accept_signed;
-use crate::member::share::parts_tree;
-use crate::merkle::Tree;
 use crate::message::{
     Accept, Body, DeliveredShare, DeliveredShares, Message, SealedShare, SealedShares,
 };
@@ -22,29 +21,20 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct AcceptPhase {
     pub(super) session: Session,
     shares: BTreeMap<Slot, SealedShares>,
-    trees: BTreeMap<Slot, Tree>,
+    relays: BTreeMap<Slot, Relay>,
     accepts: BTreeMap<Slot, Accept>,
 }
 
 impl AcceptPhase {
-    pub(super) fn new(session: Session, shares: BTreeMap<Slot, SealedShares>) -> Self {
-        let Session {
-            context,
-            advertised,
-            sid,
-            ..
-        } = &session;
-        let tree = |slot: Slot, shares: &SealedShares| {
-            parts_tree(context, sid, slot, advertised, &shares.parts)
-        };
-        let trees = shares
-            .iter()
-            .map(|(slot, shares)| (*slot, tree(*slot, shares)))
-            .collect();
+    pub(super) fn new(
+        session: Session,
+        shares: BTreeMap<Slot, SealedShares>,
+        relays: BTreeMap<Slot, Relay>,
+    ) -> Self {
         Self {
             session,
             shares,
-            trees,
+            relays,
             accepts: BTreeMap::new(),
         }
     }
@@ -95,10 +85,12 @@ impl AcceptPhase {
             .session
             .context
             .neighbours_in(slot, &self.session.advertised);
-        let shares = dealers
-            .into_iter()
-            .filter_map(|dealer| self.delivered(dealer, slot))
-            .collect();
+        let mut shares = Vec::with_capacity(dealers.len());
+        shares.extend(
+            dealers
+                .into_iter()
+                .filter_map(|dealer| self.delivered(dealer, slot)),
+        );
         Some(Message::new(DeliveredShares {
             sid: self.session.sid,
             shares,
@@ -107,13 +99,9 @@ impl AcceptPhase {
 
     /// The part of `dealer` for `slot`, or the proof that it dealt none.
     fn delivered(&self, dealer: Slot, slot: Slot) -> Option<DeliveredShare> {
-        let Session {
-            context,
-            advertised,
-            ..
-        } = &self.session;
         let shares = self.shares.get(&dealer)?;
-        let (position, _) = context.position_in(dealer, slot, advertised)?;
+        let relay = self.relays.get(&dealer)?;
+        let position = relay.receivers.binary_search(&slot).ok()?;
         let part = shares
             .parts
             .binary_search_by_key(&slot, |part| part.to)
@@ -121,7 +109,7 @@ impl AcceptPhase {
         Some(DeliveredShare {
             from: dealer,
             part: part.and_then(|index| shares.parts.get(index)).cloned(),
-            proof: self.trees.get(&dealer)?.proof(position),
+            proof: relay.tree.proof(position),
             signature: shares.signature,
         })
     }

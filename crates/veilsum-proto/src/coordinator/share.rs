@@ -8,7 +8,7 @@ use crate::coordinator::{
 };
 use crate::fault::FaultKind;
 use crate::ids::{Hash, Slot};
-use crate::member::share::{is_root_signed, parts_root};
+use crate::member::share::{is_root_signed, parts_tree};
 use crate::merkle::Tree;
 use crate::message::{Adverts, Body, Message, ProvenAdvert, SealedShare, SealedShares};
 use std::collections::BTreeMap;
@@ -19,6 +19,16 @@ pub struct SharePhase {
     pub(super) session: Session,
     tree: Tree,
     shares: BTreeMap<Slot, SealedShares>,
+    relays: BTreeMap<Slot, Relay>,
+}
+
+/// How a dealer's parts are proven to those they are for.
+#[derive(Debug)]
+pub(super) struct Relay {
+    /// Its neighbours in U1, ascending: the places of the tree.
+    pub(super) receivers: Vec<Slot>,
+    /// The tree whose root the dealer signed.
+    pub(super) tree: Tree,
 }
 
 impl SharePhase {
@@ -27,6 +37,7 @@ impl SharePhase {
             session,
             tree,
             shares: BTreeMap::new(),
+            relays: BTreeMap::new(),
         }
     }
 
@@ -48,11 +59,16 @@ impl SharePhase {
             sid,
             ..
         } = &self.session;
-        let root = parts_root(context, sid, from, advertised, &shares.parts);
-        if !is_root_signed(context, sid, from, &root, &shares.signature) {
+        let relay = Relay {
+            receivers: context.neighbours_in(from, advertised),
+            tree: parts_tree(context, sid, from, advertised, &shares.parts),
+        };
+        if !is_root_signed(context, sid, from, &relay.tree.root(), &shares.signature) {
             return Err(FaultKind::Signature("SealedShares"));
         }
-        keep_first(&mut self.shares, from, shares.clone(), "SealedShares")
+        keep_first(&mut self.shares, from, shares.clone(), "SealedShares")?;
+        self.relays.insert(from, relay);
+        Ok(())
     }
 
     /// Parts are for neighbours in U1, ascending.
@@ -88,15 +104,14 @@ impl SharePhase {
             true => Vec::<Hash>::new(),
             false => self.tree.proof(slot.index()),
         };
-        let neighbours = context
-            .neighbours_in(slot, advertised)
-            .into_iter()
-            .filter_map(|slot| {
-                Some(ProvenAdvert {
-                    advert: adverts.get(&slot)?.clone(),
-                    proof: proof(slot),
-                })
-            });
+        let slots = context.neighbours_in(slot, advertised);
+        let mut neighbours = Vec::with_capacity(slots.len());
+        neighbours.extend(slots.into_iter().filter_map(|slot| {
+            Some(ProvenAdvert {
+                advert: adverts.get(&slot)?.clone(),
+                proof: proof(slot),
+            })
+        }));
         Some(Message::new(Adverts {
             task: context.task_digest,
             round: context.round,
@@ -104,7 +119,7 @@ impl SharePhase {
             advertised: advertised.clone(),
             root: self.tree.root(),
             own_proof: proof(slot),
-            neighbours: neighbours.collect(),
+            neighbours,
         }))
     }
 
@@ -118,11 +133,14 @@ impl SharePhase {
 
     pub(super) fn close(self) -> Coordinator {
         let Self {
-            session, shares, ..
+            session,
+            shares,
+            relays,
+            ..
         } = self;
         let dealers = Bitmap::of(session.context.slots(), shares.keys().copied());
         match session.context.check_shared(&dealers, &session.advertised) {
-            Ok(()) => Coordinator::Accept(Box::new(AcceptPhase::new(session, shares))),
+            Ok(()) => Coordinator::Accept(Box::new(AcceptPhase::new(session, shares, relays))),
             Err(error) => Coordinator::Aborted(Abort::Share(error)),
         }
     }
