@@ -151,7 +151,7 @@ pub fn check_signer(
     }
     let key = context
         .roster
-        .key_of(signed.slot)
+        .verifier_of(signed.slot)
         .ok_or(CertificateError::NotInElectorate(signed.slot))?;
     key.verify(Label::SignConfirm, &[&set.content()], &signed.signature)
         .map_err(|_| CertificateError::Signature(signed.slot))

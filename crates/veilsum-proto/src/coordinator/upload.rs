@@ -57,7 +57,7 @@ impl UploadPhase {
             .session
             .context
             .roster
-            .key_of(from)
+            .verifier_of(from)
             .ok_or(FaultKind::Signature("UploadHeader"))?;
         key.verify(Label::SignUpload, &[&header.content()], &header.signature)
             .map_err(|_| FaultKind::Signature("UploadHeader"))?;

@@ -192,7 +192,7 @@ fn cuts_of_others(
 /// Whether an accept is signed by its slot's key on the roster.
 // spec: [accept.signature]
 pub(crate) fn is_accept_signed(context: &RoundContext, accept: &Accept) -> bool {
-    let key = context.roster.key_of(accept.slot);
+    let key = context.roster.verifier_of(accept.slot);
     key.is_some_and(|key| {
         key.verify(Label::SignAccept, &[&accept.content()], &accept.signature)
             .is_ok()

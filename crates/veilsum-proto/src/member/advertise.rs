@@ -225,7 +225,7 @@ pub(crate) fn check_advert(context: &RoundContext, advert: &Advert) -> Result<()
     }
     let key = context
         .roster
-        .key_of(advert.slot)
+        .verifier_of(advert.slot)
         .ok_or(AdvertError::Signature)?;
     key.verify(Label::SignAdvert, &[&advert.content()], &advert.signature)
         .map_err(|_| AdvertError::Signature)

@@ -142,7 +142,7 @@ impl Revealing {
         let key = me
             .context
             .roster
-            .key_of(slot)
+            .verifier_of(slot)
             .ok_or(refuse("it is not on the roster"))?;
         key.verify(Label::SignUpload, &[&header.content()], &header.signature)
             .map_err(|_| refuse("its upload header is not signed by it"))?;

@@ -256,7 +256,7 @@ pub(crate) fn is_root_signed(
     root: &Hash,
     signature: &crate::identity::Signature,
 ) -> bool {
-    context.roster.key_of(dealer).is_some_and(|key| {
+    context.roster.verifier_of(dealer).is_some_and(|key| {
         let parts: [&[u8]; 3] = [sid.as_bytes(), &dealer.0.to_be_bytes(), root.as_bytes()];
         key.verify(Label::SignShares, &parts, signature).is_ok()
     })

@@ -18,6 +18,7 @@ mod members;
 mod name;
 mod tasks;
 mod text;
+mod verifiers;
 
 #[cfg(test)]
 mod tests;
@@ -29,11 +30,12 @@ pub use self::name::{MAX_NAME, Name, NameError};
 pub use self::tasks::MAX_TASKS;
 pub use self::text::TomlError;
 
-use crate::identity::{PublicKey, Signature};
+use crate::identity::{PublicKey, Signature, Verifier};
 use crate::ids::{RosterDigest, Round, Slot, TaskDigest};
 use crate::label::{Label, VERSION};
 use std::collections::BTreeSet;
 use tls_codec::Serialize as _;
+use verifiers::Verifiers;
 
 /// A roster signed by its authority, with every invariant checked. It cannot be edited, only turned back into a draft:
 ///
@@ -49,6 +51,7 @@ pub struct Roster {
     randomness: [u8; 32],
     signature: Signature,
     digest: RosterDigest,
+    verifiers: Verifiers,
 }
 
 impl Roster {
@@ -72,6 +75,7 @@ impl Roster {
                 authority: draft.authority(),
             })?;
         Ok(Self {
+            verifiers: Verifiers::new(draft.len()),
             draft,
             randomness,
             signature,
@@ -145,6 +149,11 @@ impl Roster {
     /// The key in `slot`, if the roster has that slot.
     pub fn key_of(&self, slot: Slot) -> Option<&PublicKey> {
         self.member(slot).map(|member| &member.key)
+    }
+
+    /// The key in `slot`, ready to check signatures and kept so, if the roster has that slot.
+    pub fn verifier_of(&self, slot: Slot) -> Option<&Verifier> {
+        self.verifiers.of(slot, self.key_of(slot)?)
     }
 
     /// The slot of the member with this key.
