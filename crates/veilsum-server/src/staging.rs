@@ -87,7 +87,10 @@ impl Staging {
         };
         match place {
             Place::Memory => Ok(Stage {
-                held: Held::Memory(Vec::new()),
+                // as long as the round says, never the sender; pages come as they are written
+                held: Held::Memory(Vec::with_capacity(
+                    usize::try_from(length).unwrap_or_default(),
+                )),
                 room,
             }),
             Place::File => self.stage_in_file(room).await,

@@ -328,18 +328,34 @@ impl<'a> Run<'a> {
 
     fn masked(&mut self, batch: &[Slot]) -> Vec<Upload> {
         let (updates, script) = (self.updates, &self.options.script);
-        let members = self
-            .members
-            .par_iter_mut()
-            .filter(|member| batch.contains(&member.slot));
-        let uploads = members.filter_map(|member| {
+        let members = self.members.iter_mut();
+        let mut members = members
+            .filter(|member| batch.contains(&member.slot))
+            .collect::<Vec<_>>();
+        let upload = |member: &mut SimMember| {
             let (header, update) = member.upload(updates.of(member.slot)?)?;
             let whole = script.acts(member.slot, Vanish::MidUpload);
             let bytes = update.limbs().saturating_mul(if whole { 8 } else { 4 });
             member.costs.sent = member.costs.sent.saturating_add(bytes as u64);
             Some((member.slot, vec![header], whole.then_some(update)))
-        });
-        uploads.collect()
+        };
+        let each = members.len().div_ceil(rayon::current_num_threads()).max(1);
+        std::thread::scope(|scope| {
+            let desks = members.chunks_mut(each).map(|members| {
+                let uploads = || {
+                    members
+                        .iter_mut()
+                        .filter_map(|member| upload(member))
+                        .collect()
+                };
+                scope.spawn(|| alone::<Vec<Upload>>(uploads))
+            });
+            let desks = desks.collect::<Vec<_>>();
+            let uploads = desks
+                .into_iter()
+                .flat_map(|desk| desk.join().unwrap_or_default());
+            uploads.collect()
+        })
     }
 
     /// Encoded messages due to the members that still act at `point`.
@@ -505,6 +521,15 @@ impl<'a> Run<'a> {
             wall_s: 0.0,
             abort: outcome.err(),
         })
+    }
+}
+
+/// Does work that would share itself among threads on this one, so that its processor time is that of the thread: a thread
+/// that waits for others would take up other members' work meanwhile.
+fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+        Ok(pool) => pool.install(work),
+        Err(_) => work(),
     }
 }
 
