@@ -271,7 +271,7 @@ impl Attempt {
 }
 
 /// rustls asks for a name; it is neither sent nor checked, the coordinator is its key.
-const SERVER_NAME: &str = "coordinator.veilsum";
+pub const SERVER_NAME: &str = "coordinator.veilsum";
 
 /// The alert `no_application_protocol` (120) as a transport error of QUIC (RFC 9001 section 4.8).
 const NO_APPLICATION_PROTOCOL: u64 = 0x100 + 120;

@@ -15,6 +15,8 @@
     deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+#[doc(hidden)]
+pub mod bare;
 mod blob;
 mod client;
 mod close;
@@ -26,6 +28,7 @@ mod limits;
 mod pace;
 mod partial;
 mod registry;
+mod reset;
 mod sender;
 mod server;
 mod socket;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime, ValidationTokenConfig, VarInt};
+use quinn::{Endpoint, Incoming, TokioRuntime, ValidationTokenConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 use tokio::{
@@ -28,6 +28,7 @@ use crate::{
     identity::parse_spki,
     limits::{Limits, LimitsError},
     registry::Registry,
+    reset::endpoint_config,
     socket, tls,
     tls::TlsError,
     verifier::Admission,
@@ -106,8 +107,8 @@ impl ServerEndpoint {
         let refused = |source| BindError::Socket { address, source };
         let socket = socket::bind(address, limits.socket_buffer).map_err(refused)?;
         let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime)
-            .map_err(refused)?;
+        let settings = endpoint_config(identity);
+        let endpoint = Endpoint::new(settings, Some(config), socket, runtime).map_err(refused)?;
         let house = Arc::new(House::new(admission, limits));
         let (ready_tx, ready_rx) = mpsc::channel(READY);
         let acceptor = tokio::spawn(let_in(endpoint.clone(), house.clone(), ready_tx));
@@ -360,7 +361,7 @@ fn peer_key(connection: &quinn::Connection) -> Option<[u8; 32]> {
     key.map(|key| key.to_bytes())
 }
 
-fn server_config(
+pub(crate) fn server_config(
     identity: &SigningKey,
     admission: Arc<dyn Admission>,
     limits: &Limits,

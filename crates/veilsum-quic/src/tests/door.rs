@@ -1,6 +1,7 @@
 //! How many come in, who gives way, and what noise at the door does to those inside.
 
 use bytes::Bytes;
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use super::*;
@@ -147,6 +148,38 @@ async fn a_coordinator_that_goes_down_says_so_and_accepts_no_more() {
     );
     assert_eq!(peer.link.close_code(), Some(CloseCode::ShuttingDown));
     assert!(house.server.accept().await.is_none());
+}
+
+// spec: [quic.reset]
+#[test]
+fn a_coordinator_that_was_killed_and_comes_back_tells_its_members() {
+    let killed = Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
+    let house = killed.block_on(async { House::open(Limits::default()) });
+    let (address, roster) = (house.address, house.roster.clone());
+    let limits = Limits {
+        keep_alive: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let patience = limits.idle_timeout / 2;
+    let member = runtime.block_on(async {
+        let client = ClientEndpoint::new(localhost()).unwrap();
+        let (key, coordinator) = (key(1), public(0));
+        let (member, accepted) = tokio::join!(
+            client.connect(address, &key, coordinator, limits),
+            house.server.accept()
+        );
+        assert!(accepted.is_some());
+        End::new(member.unwrap())
+    });
+    // nothing of this runtime runs any more, so nobody is told goodbye
+    killed.shutdown_timeout(Duration::from_secs(10));
+    drop(house);
+    runtime.block_on(async {
+        let _back = ServerEndpoint::bind(address, &key(0), roster, Limits::default()).unwrap();
+        let closed = timeout(patience, member.link.closed()).await;
+        assert_eq!(closed, Ok(Closed::Forgotten));
+    });
 }
 
 #[tokio::test]
