@@ -45,11 +45,37 @@ fn member(c: &mut Criterion) {
     });
 
     let mut out = vec![0; MILLION];
-    for (name, sharing) in [
-        ("base noise alone", Sharing::Shared),
-        ("base and 16 components", Sharing::DropoutExact),
+    let (skellam, laplace, gaussian) = (
+        Law::skellam(Rational::integer(1_000_000)),
+        Law::discrete_laplace(Rational::integer(200)),
+        Law::discrete_gaussian(Rational::integer(1_000_000)),
+    );
+    for (name, law, sharing) in [
+        (
+            "base noise alone, skellam",
+            skellam.clone(),
+            Sharing::Shared,
+        ),
+        ("base noise alone, polya", laplace.clone(), Sharing::Shared),
+        (
+            "base noise alone, gaussian",
+            gaussian.clone(),
+            Sharing::Shared,
+        ),
+        ("whole noise, laplace", laplace.clone(), Sharing::Local),
+        ("whole noise, gaussian", gaussian, Sharing::Local),
+        (
+            "base and 16 components, skellam",
+            skellam,
+            Sharing::DropoutExact,
+        ),
+        (
+            "base and 16 components, polya",
+            laplace,
+            Sharing::DropoutExact,
+        ),
     ] {
-        let law = Law::skellam(Rational::integer(1_000_000)).expect("the parameter is in range");
+        let law = law.expect("the parameter is in range");
         let cohort = Cohort::new(100, 20, 10).expect("70 honest members survive");
         let plan = NoisePlan::derive(law, cohort, sharing).expect("the plan exists");
         let context = NoiseContext {
