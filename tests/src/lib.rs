@@ -2,7 +2,8 @@
 //!
 //! What the tests beside it share: a [`Play`] holds the coordinator's machine and every member's, and lets a test stand in
 //! for a lying coordinator or a lying member between them; a [`Forger`] is a member without a machine, which signs whatever
-//! the test likes; a [`Tap`] notes every secret that leaves an honest member and works out which sums the other side knows.
+//! the test likes; a [`Tap`] notes every secret that leaves an honest member, and [`knowledge`] works out which sums the other side
+//! knows.
 
 #![expect(
     clippy::unwrap_used,
@@ -11,6 +12,8 @@
 )]
 
 mod forger;
+pub mod knowledge;
+mod matrix;
 mod noise;
 mod oracle;
 mod play;
@@ -18,8 +21,10 @@ pub mod quic;
 mod samples;
 mod setup;
 mod tap;
+pub mod views;
 
 pub use forger::{Dealing, Forger};
+pub use matrix::abort_at;
 pub use noise::{Parts, Seeds, skellam};
 pub use oracle::{Case, Outcome};
 pub use play::{Play, Player, resigned};

@@ -50,6 +50,11 @@ impl Case {
         &self.context
     }
 
+    /// The same, to keep.
+    pub fn into_context(self) -> RoundContext {
+        self.context
+    }
+
     /// Runs the round and holds its end against [`Case::predict`]; nobody may be blamed, and nobody may refuse.
     ///
     /// # Panics

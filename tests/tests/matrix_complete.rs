@@ -8,7 +8,7 @@ use rand_chacha::rand_core::SeedableRng as _;
 use veilsum_proto::ids::Slot;
 use veilsum_proto::parameters::{Parameters, largest_tolerance};
 use veilsum_sim::{Script, Vanish};
-use veilsum_tests::{Case, Outcome, Setup};
+use veilsum_tests::{Case, Outcome, Setup, abort_at};
 
 const SEEDS: u64 = 4;
 
@@ -55,16 +55,6 @@ fn script(slots: &[Slot], count: u32, point: Vanish) -> Script {
     }))
 }
 
-fn reason(point: Vanish) -> &'static str {
-    match point {
-        Vanish::Advertise => "too_few_adverts",
-        Vanish::Share | Vanish::Accept => "too_few_shares",
-        Vanish::Upload | Vanish::MidUpload => "too_few_updates",
-        Vanish::Confirm => "below_quorum",
-        Vanish::Reveal | Vanish::Recover => "missing_shares",
-    }
-}
-
 /// 10 sizes x 4 seeds x 3 counts.
 fn matrix(point: Vanish) {
     for n in 3..=12 {
@@ -86,52 +76,14 @@ fn matrix(point: Vanish) {
             let script = script(&slots, one_too_many(parameters, point), point);
             assert_eq!(
                 case.check(&script),
-                Outcome::Abort(reason(point)),
+                Outcome::Abort(abort_at(point)),
                 "one too many"
             );
         }
     }
 }
 
-#[test]
-fn vanishing_before_the_advert() {
-    matrix(Vanish::Advertise);
-}
-
-#[test]
-fn vanishing_before_the_shares() {
-    matrix(Vanish::Share);
-}
-
-#[test]
-fn vanishing_before_the_accept() {
-    matrix(Vanish::Accept);
-}
-
-#[test]
-fn vanishing_before_the_upload() {
-    matrix(Vanish::Upload);
-}
-
-#[test]
-fn vanishing_in_the_middle_of_the_upload() {
-    matrix(Vanish::MidUpload);
-}
-
-#[test]
-fn vanishing_before_the_signature() {
-    matrix(Vanish::Confirm);
-}
-
-#[test]
-fn vanishing_before_the_reveal() {
-    matrix(Vanish::Reveal);
-}
-
-#[test]
-fn vanishing_before_the_shares_of_others_are_given() {
-    matrix(Vanish::Recover);
-}
+veilsum_tests::vanishing_at_each_point!(matrix);
 
 /// Everybody vanishes with a drawn probability at a drawn point; the seeds of this part.
 fn mixture(seeds: std::ops::Range<u64>) {

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use veilsum_proto::ids::Slot;
 use veilsum_sim::{Script, Vanish};
-use veilsum_tests::{Case, Outcome, Setup};
+use veilsum_tests::{Case, Outcome, Setup, abort_at};
 
 fn drawn_case(rng: &mut ChaCha20Rng) -> Case {
     let (n, c, d) = (
@@ -60,16 +60,6 @@ fn one_too_many(case: &Case, point: Vanish, rng: &mut ChaCha20Rng) -> Script {
     }
 }
 
-fn reason(point: Vanish) -> &'static str {
-    match point {
-        Vanish::Advertise => "too_few_adverts",
-        Vanish::Share | Vanish::Accept => "too_few_shares",
-        Vanish::Upload | Vanish::MidUpload => "too_few_updates",
-        Vanish::Confirm => "below_quorum",
-        Vanish::Reveal | Vanish::Recover => "missing_shares",
-    }
-}
-
 fn matrix(point: Vanish) {
     let mut rng = ChaCha20Rng::seed_from_u64(point as u64);
     let case = drawn_case(&mut rng);
@@ -90,48 +80,10 @@ fn matrix(point: Vanish) {
         );
     }
     let script = one_too_many(&case, point, &mut rng);
-    assert_eq!(case.check(&script), Outcome::Abort(reason(point)));
+    assert_eq!(case.check(&script), Outcome::Abort(abort_at(point)));
 }
 
-#[test]
-fn vanishing_before_the_advert() {
-    matrix(Vanish::Advertise);
-}
-
-#[test]
-fn vanishing_before_the_shares() {
-    matrix(Vanish::Share);
-}
-
-#[test]
-fn vanishing_before_the_accept() {
-    matrix(Vanish::Accept);
-}
-
-#[test]
-fn vanishing_before_the_upload() {
-    matrix(Vanish::Upload);
-}
-
-#[test]
-fn vanishing_in_the_middle_of_the_upload() {
-    matrix(Vanish::MidUpload);
-}
-
-#[test]
-fn vanishing_before_the_signature() {
-    matrix(Vanish::Confirm);
-}
-
-#[test]
-fn vanishing_before_the_reveal() {
-    matrix(Vanish::Reveal);
-}
-
-#[test]
-fn vanishing_before_the_shares_of_others_are_given() {
-    matrix(Vanish::Recover);
-}
+veilsum_tests::vanishing_at_each_point!(matrix);
 
 /// No more vanish than are tolerated, but all of them side by side: the arc behind them would be alone.
 // spec: [graph.window] [share.fix] [upload.fix]
