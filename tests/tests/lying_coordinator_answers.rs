@@ -5,6 +5,7 @@
     reason = "helpers of tests: a failure here is a failed test"
 )]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 use veilsum_proto::certificate::CertificateError;
 use veilsum_proto::coordinator::PhaseName;
@@ -125,6 +126,50 @@ fn repeated_and_partial_requests_get_the_same_answers() {
         []
     );
     play.tap.assert_safe();
+}
+
+// spec: [reveal.shares] [reveal.self-of-survivor] [reveal.root-of-dropped]
+#[test]
+fn shares_asked_for_in_every_order_are_one_of_each_member() {
+    let Certified {
+        mut play,
+        set,
+        headers,
+        ..
+    } = certified();
+    let right = [
+        ShareWanted::SelfSeed(headers[1].clone()),
+        ShareWanted::SelfSeed(headers[2].clone()),
+        ShareWanted::SelfSeed(headers[3].clone()),
+        ShareWanted::RootSeed(Slot(5)),
+    ];
+    let opposite = [1, 2, 3, 6].map(|slot| ShareWanted::RootSeed(Slot(slot)));
+    let all = right.iter().chain(&opposite).cloned().collect::<Vec<_>>();
+    let (mut answers, mut orders) = (BTreeMap::new(), 0);
+    // Every sequence of three of the eight, one by one, then all three at once.
+    for (first, second, third) in triples(all.len()) {
+        let order = [first, second, third].map(|index| all[index].clone());
+        for (index, wanted) in [first, second, third].into_iter().zip(&order) {
+            let outcome = play.request(0, &request(set.sid2, vec![wanted.clone()]));
+            assert_eq!(outcome.is_ok(), index < 4, "{wanted:?} in {order:?}");
+            if let Ok(shares) = outcome {
+                let had = answers.entry(index).or_insert_with(|| shares.clone());
+                assert_eq!(*had, shares);
+            }
+        }
+        let at_once = play.request(0, &request(set.sid2, order.to_vec()));
+        let is_right = [first, second, third].iter().all(|index| *index < 4);
+        assert_eq!(at_once.is_ok(), is_right, "{order:?}");
+        orders += 1;
+    }
+    assert_eq!((orders, answers.len()), (8 * 7 * 6, 4));
+    play.tap.assert_safe();
+}
+
+fn triples(count: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let all = (0..count)
+        .flat_map(move |a| (0..count).flat_map(move |b| (0..count).map(move |c| (a, b, c))));
+    all.filter(|(a, b, c)| a != b && b != c && a != c)
 }
 
 // spec: [reveal.root-of-dropped]
