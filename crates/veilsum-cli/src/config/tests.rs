@@ -50,7 +50,7 @@ fn commented_keys_of_the_examples_are_known() {
         let line = |line: &str| match line.strip_prefix("# ") {
             Some(key)
                 if key.contains(" = ")
-                    && !["Rounds", "query", "job"]
+                    && !["Rounds", "query", "job", "evaluation"]
                         .contains(&key.split(' ').next().unwrap_or_default()) =>
             {
                 key.to_owned()
@@ -64,6 +64,27 @@ fn commented_keys_of_the_examples_are_known() {
     assert_eq!(file.tasks.first().unwrap().pause(), Duration::from_secs(10));
     let (_folder, path) = folder_with("m.toml", &uncommented(MemberFile::example()));
     assert!(MemberFile::read(&path).unwrap().second_mark.is_some());
+}
+
+/// The job of the example with the task that judges its models, in the place of its model.
+#[test]
+fn job_and_evaluation_of_the_example_go_together() {
+    let with = |keys: &[&str]| {
+        let key =
+            |text: String, key: &&str| text.replace(&format!("# {key} = "), &format!("{key} = "));
+        let text = keys.iter().fold(CoordinatorFile::example().to_owned(), key);
+        let (_folder, path) = folder_with("c.toml", &text);
+        CoordinatorFile::read(&path)
+    };
+    let file = with(&["job", "evaluation"]).unwrap();
+    let table = file.tasks.first().unwrap();
+    assert!(table.job.is_some() && table.evaluation.is_some());
+    assert!(with(&["job"]).is_ok());
+    let told = with(&["evaluation"]).unwrap_err();
+    assert!(
+        told.message().contains("`evaluation` without `job`"),
+        "{told}"
+    );
 }
 
 /// The query of the example, in the place of its model.
