@@ -98,7 +98,7 @@ impl DpSgd {
         }
         let network = network_for(model, examples)?;
         let layers = network.layers_of(model.tensors())?;
-        let rows = self.sampling.draw(examples.len(), rng);
+        let rows = self.sampling.draw(examples, rng);
         let mut sums = Sums::new(&layers);
         for rows in rows.chunks(BATCH) {
             let batch = examples.select(rows);
@@ -166,14 +166,26 @@ pub fn divide(sum: &Tensors, expected: f64, like: &Tensors) -> Result<Tensors, M
 }
 
 impl Sampling {
-    fn draw(self, count: usize, rng: &mut impl CryptoRng) -> Vec<usize> {
+    /// One number for each place, whether there is an example or not.
+    // spec: [dp.sampling.place]
+    fn draw(self, examples: &Examples, rng: &mut impl CryptoRng) -> Vec<usize> {
+        let rows = 0..examples.len();
         match self {
             Self::Poisson { rate } if rate < 1.0 => {
                 // 2^64 as a float; the product is below it, so the cast is exact up to its fraction.
                 let below = (rate * 18_446_744_073_709_551_616.0) as u64;
-                (0..count).filter(|_| rng.next_u64() < below).collect()
+                let mut next = 0;
+                let is_drawn = |row: &usize| {
+                    let mut drawn = false;
+                    while next <= examples.place(*row) {
+                        drawn = rng.next_u64() < below;
+                        next += 1;
+                    }
+                    drawn
+                };
+                rows.filter(is_drawn).collect()
             }
-            _ => (0..count).collect(),
+            _ => rows.collect(),
         }
     }
 }
@@ -333,6 +345,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The numbers are public: an example that is missing and moved the draws of those after it would move the sum by all of them.
+    #[test]
+    fn an_empty_place_changes_no_other_draw() {
+        // spec: [dp.sampling.place]
+        let all = digits::load().unwrap();
+        let sampling = Sampling::Poisson { rate: 0.4 };
+        let drawn = |examples: &Examples| {
+            let rows = sampling.draw(examples, &mut RunSeed(1).rng("test", &[]));
+            let places = rows.into_iter().map(|row| examples.place(row));
+            places.collect::<Vec<_>>()
+        };
+        let (all, missing) = (all.select(&Vec::from_iter(0..60)), [0, 7, 8, 59]);
+        let left = Vec::from_iter((0..60).filter(|row| !missing.contains(row)));
+        let few = all.select(&left).at(left);
+        let mut wanted = drawn(&all);
+        assert!(missing.iter().any(|place| wanted.contains(place)));
+        wanted.retain(|place| !missing.contains(place));
+        assert_eq!(drawn(&few), wanted);
     }
 
     /// The coordinator chooses the model: with weights near the largest number, a gradient that overflows tells that a feature of one

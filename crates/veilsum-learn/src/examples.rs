@@ -15,6 +15,8 @@ pub struct Examples {
     features: Array2<f32>,
     labels: Vec<u8>,
     classes: u8,
+    /// Where each stood in its table, ascending, if places between them are empty.
+    places: Option<Vec<usize>>,
 }
 
 /// The two parts of [`Examples::split_test`].
@@ -122,6 +124,7 @@ impl Examples {
             features,
             labels,
             classes,
+            places: None,
         })
     }
 
@@ -234,7 +237,20 @@ impl Examples {
             features: self.features.select(Axis(0), rows),
             labels: rows.iter().map(|&row| self.labels[row]).collect(),
             classes: self.classes,
+            places: None,
         }
+    }
+
+    /// The same examples at these places of a table, ascending, one for each; the places between them are empty.
+    pub(crate) fn at(self, places: Vec<usize>) -> Self {
+        let places = Some(places).filter(|places| places.len() == self.len());
+        Self { places, ..self }
+    }
+
+    /// Where an example stood in its table. What is drawn for examples is drawn for places, so that one that is missing moves no other.
+    pub(crate) fn place(&self, row: usize) -> usize {
+        let place = self.places.as_ref().and_then(|places| places.get(row));
+        place.copied().unwrap_or(row)
     }
 
     pub(crate) fn rows_by_label(&self) -> Vec<Vec<usize>> {

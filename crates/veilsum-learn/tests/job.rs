@@ -840,3 +840,101 @@ fn under_privacy_no_model_and_no_example_makes_a_member_absent() {
         }
     }
 }
+
+/// `dp-sgd` with files of two features, at most five examples of a member.
+fn with_files(private: bool, algorithm: &str) -> JobSpec {
+    let text = format!(
+        "members = 3\nrounds = 2\n[data]\nsource = \"csv\"\ntest = \"t\"\nlabel = \"y\"\nfeatures = 2\nclasses = 2\nmax_examples = 5\n\
+         total_examples = 15\n[algorithm]\n{algorithm}\n[evaluation]\non = \"public\"\n[privacy]\nepsilon = 8.0\ndelta = 1e-3\n"
+    );
+    let spec = Job::spec_from_toml(&text).unwrap();
+    let privacy = spec.privacy.filter(|_| private);
+    JobSpec { privacy, ..spec }
+}
+
+fn brought(job: &Job, rows: &str) -> Result<Tensors, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("b.csv");
+    std::fs::write(&path, format!("a,b,y\n{rows}")).unwrap();
+    let examples = job
+        .read_examples(&path)
+        .map_err(|error| error.to_string())?;
+    let member = MemberHalf::with_examples(job, 1, examples);
+    let mut member = member.map_err(|error| error.to_string())?;
+    let model = job.first_model().to_bytes().unwrap();
+    let brought = member.contribute(&model, 1);
+    Ok(brought.map_err(|error| error.to_string())?.tensors)
+}
+
+/// Who takes part is seen by all, and no noise covers it.
+#[test]
+fn under_privacy_no_row_of_a_file_makes_a_member_absent() {
+    // spec: [job.finite]
+    let five = "1,2,0\n2,3,1\n3,4,0\n4,5,1\n5,6,0\n";
+    let six = format!("{five}7,8,1\n");
+    let broken = "1,2,0\n2,NaN,1\n3,4,0\n4,5,1\n5,6,0\n";
+    for algorithm in [
+        "name = \"dp-sgd\"\nclip = 1.0\n[encoding]\nclip = 5.0",
+        "name = \"dp-sgd\"\nclip = 1.0\nsampling = 0.5\n[encoding]\nclip = 5.0",
+        "name = \"dp-fedavg\"\nclip = 1.0",
+    ] {
+        let job = Job::new(with_files(true, algorithm)).unwrap();
+        let brought = |rows: &str| brought(&job, rows).unwrap();
+        assert_eq!(brought(&six), brought(five), "{algorithm}");
+        for empty in [
+            "",
+            "x\n",
+            "x,y,z\n",
+            "1,2,9\n",
+            "1,2\n1,2,3,4\n,,\n",
+            "1,\"2,0\n",
+        ] {
+            for tensor in brought(empty).values() {
+                let zero = match &tensor.data {
+                    veilsum_encode::TensorData::F32(values) => {
+                        values.iter().all(|value| *value == 0.0)
+                    }
+                    veilsum_encode::TensorData::F64(values) => {
+                        values.iter().all(|value| *value == 0.0)
+                    }
+                    other => panic!("found {:?}", other.dtype()),
+                };
+                assert!(zero, "{algorithm}: {empty:?}");
+            }
+            let form = job.contribution_form();
+            let forms = |tensors: &Tensors| {
+                let forms = tensors.iter();
+                let forms = forms.map(|(name, tensor)| {
+                    (name.clone(), tensor.shape.clone(), tensor.data.dtype())
+                });
+                forms.collect::<Vec<_>>()
+            };
+            assert_eq!(forms(&brought(empty)), forms(&form));
+        }
+        // a member without examples refuses what the others refuse
+        let other = Job::new(fedavg(Split::Iid)).unwrap();
+        let model = other.first_model().to_bytes().unwrap();
+        for rows in [five, ""] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("b.csv");
+            std::fs::write(&path, format!("a,b,y\n{rows}")).unwrap();
+            let examples = job.read_examples(&path).unwrap();
+            let mut member = MemberHalf::with_examples(&job, 1, examples).unwrap();
+            assert!(member.contribute(&model, 1).is_err(), "{rows:?}");
+        }
+        if algorithm.contains("dp-sgd") {
+            // its place stays empty: with the others as they are the sum is the same
+            let without = |row: &str| five.replace(row, "\n");
+            assert_eq!(brought(broken), brought(&without("2,3,1\n")));
+        }
+    }
+    let plain = Job::new(with_files(false, "name = \"fedavg\"")).unwrap();
+    let told = |rows: &str| brought(&plain, rows).unwrap_err();
+    assert!(told(&six).contains("found 6 examples, wanted 1 to 5"));
+    assert!(told("").contains("found 0 examples, wanted 1 to 5"));
+    assert!(
+        told(broken).contains("line 3, column 2"),
+        "{}",
+        told(broken)
+    );
+}

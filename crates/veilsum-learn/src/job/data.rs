@@ -1,17 +1,21 @@
 //! The examples of a job: built in and dealt by the seed, or from files.
 
+mod first_rows;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use csv::StringRecord;
 use ndarray::Array2;
 
+use self::first_rows::Rows;
 use super::error::JobError;
 use super::spec::{DataSpec, JobSpec, Split};
 use crate::examples::{Examples, TrainTest};
 use crate::scaling::Standardizer;
 use crate::seed::RunSeed;
-use crate::{cancer, digits};
+use crate::{cancer, digits, quotes};
 
 /// What is known of the examples before anybody trains.
 #[derive(Debug, Clone)]
@@ -106,14 +110,35 @@ impl Data {
         match &spec.data {
             DataSpec::Csv {
                 test: Some(path), ..
-            } => read(spec, path).map(Some),
+            } => read_as(spec, path, Whose::All).map(Some),
             _ => Ok(None),
         }
     }
 }
 
-/// Examples of a file, in the form that the job says.
+/// Examples of a member's file, in the form that the job says.
+///
+/// # Errors
+///
+/// [`JobError::Io`] and [`JobError::Csv`]; with privacy for nothing that a row holds, and not for the number of rows.
 pub(super) fn read(spec: &JobSpec, path: &Path) -> Result<Examples, JobError> {
+    let whose = match spec.privacy {
+        Some(_) => Whose::PrivateMember,
+        None => Whose::All,
+    };
+    read_as(spec, path, whose)
+}
+
+/// Whose examples a file has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Of a member that no row may make absent.
+    PrivateMember,
+    /// Public ones, or of a member without privacy.
+    All,
+}
+
+fn read_as(spec: &JobSpec, path: &Path, whose: Whose) -> Result<Examples, JobError> {
     let DataSpec::Csv {
         label,
         features,
@@ -137,6 +162,18 @@ pub(super) fn read(spec: &JobSpec, path: &Path) -> Result<Examples, JobError> {
         path: path.to_owned(),
         text,
     };
+    let scaling = (!scaling.is_empty()).then(|| Standardizer::new(scaling.clone()));
+    let scaling = scaling.transpose()?;
+    if whose == Whose::PrivateMember {
+        let rows = Rows {
+            label,
+            features: *features as usize,
+            classes: *classes,
+            most: *max_examples as usize,
+            scaling,
+        };
+        return rows.read(&text).map_err(refuse);
+    }
     let examples = parse(&text, label, *features as usize, *classes).map_err(refuse)?;
     if examples.is_empty() || examples.len() > *max_examples as usize {
         return Err(refuse(format!(
@@ -144,55 +181,84 @@ pub(super) fn read(spec: &JobSpec, path: &Path) -> Result<Examples, JobError> {
             examples.len()
         )));
     }
-    if scaling.is_empty() {
-        return Ok(examples);
+    match scaling {
+        Some(scaling) => Ok(scaling.apply(&examples)?),
+        None => Ok(examples),
     }
-    Ok(Standardizer::new(scaling.clone())?.apply(&examples)?)
 }
 
-/// A head that names the columns, then numbers.
+/// The column of the label, if there are as many beside it as the job says.
+fn place_of_label(head: &StringRecord, label: &str, features: usize) -> Result<usize, String> {
+    let place = head.iter().position(|name| name == label);
+    let place = place.ok_or_else(|| format!("found no column {label:?}, the job's label"))?;
+    match head.len() - 1 {
+        found if found == features => Ok(place),
+        found => Err(format!(
+            "found {found} columns beside the label, wanted {features}"
+        )),
+    }
+}
+
+/// A head that names the columns, then numbers. What a cell holds is never told: it is the member's secret.
 // spec: [job.csv]
 fn parse(text: &[u8], label: &str, features: usize, classes: u8) -> Result<Examples, String> {
+    if let Some(line) = quotes::first_open(text) {
+        return Err(format!(
+            "line {line}: found a quoted cell that does not end in its line"
+        ));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text);
-    let head = reader.headers().map_err(|error| error.to_string())?;
-    let place = head.iter().position(|name| name == label);
-    let place = place.ok_or_else(|| format!("found no column {label:?}, the job's label"))?;
-    let found = head.len() - 1;
-    if found != features {
-        return Err(format!(
-            "found {found} columns beside the label, wanted {features}"
-        ));
-    }
+    let head = reader.headers().map_err(|error| broken(&error, text))?;
+    let place = place_of_label(head, label, features)?;
     let (mut values, mut labels) = (Vec::new(), Vec::new());
-    for (index, record) in reader.records().enumerate() {
-        let record = record.map_err(|error| error.to_string())?;
-        let line = index + 2;
+    for record in reader.records() {
+        let record = record.map_err(|error| broken(&error, text))?;
+        let line = || line(record.position(), text);
         for (column, field) in record.iter().enumerate() {
+            let place_in_words = || format!("line {}, column {}", line(), column + 1);
             if column == place {
                 let label = field.parse().ok().filter(|label| *label < classes);
-                let wanted = || {
-                    format!(
-                        "line {line}: found the label {field:?}, wanted a whole number below {classes}"
-                    )
-                };
-                labels.push(label.ok_or_else(wanted)?);
+                labels.push(label.ok_or_else(|| {
+                    let place = place_in_words();
+                    format!("{place}: found no label, wanted a whole number below {classes}")
+                })?);
             } else {
                 let value = field.parse().ok().filter(|value: &f32| value.is_finite());
-                let wanted = || {
-                    format!(
-                        "line {line}, column {}: found {field:?}, wanted a number",
-                        column + 1
-                    )
-                };
-                values.push(value.ok_or_else(wanted)?);
+                values.push(value.ok_or_else(|| {
+                    let place = place_in_words();
+                    format!("{place}: found something else than a number")
+                })?);
             }
         }
     }
     let features = Array2::from_shape_vec((labels.len(), features), values);
     let features = features.map_err(|error| error.to_string())?;
     Examples::new(features, labels, classes).map_err(|error| error.to_string())
+}
+
+/// What a reader of CSV does not take: unequal numbers of cells, bytes that are no UTF-8.
+fn broken(error: &csv::Error, text: &[u8]) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = line(pos.as_ref(), text);
+            format!("line {line}: found {len} cells, the head has {expected_len}")
+        }
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            let line = line(pos.as_ref(), text);
+            format!("line {line}: found bytes that are not UTF-8")
+        }
+        _ => "found bytes that are no table".to_owned(),
+    }
+}
+
+fn line(position: Option<&csv::Position>, text: &[u8]) -> u64 {
+    position.map_or(0, |position| quotes::line_of(text, position.record()))
 }
 
 fn deal(train: &Examples, split: Split, spec: &JobSpec) -> Result<Vec<Examples>, JobError> {
@@ -227,19 +293,27 @@ mod tests {
             ("a,y\n1,0\n", "found 1 columns beside the label, wanted 2"),
             (
                 "a,b,y\n1,2,0\n1,x,0\n",
-                "line 3, column 2: found \"x\", wanted a number",
+                "line 3, column 2: found something else than a number",
             ),
             (
                 "a,b,y\n1,NaN,0\n",
-                "line 2, column 2: found \"NaN\", wanted a number",
+                "line 2, column 2: found something else than a number",
             ),
             (
                 "a,b,y\n1,2,2\n",
-                "line 2: found the label \"2\", wanted a whole number below 2",
+                "line 2, column 3: found no label, wanted a whole number below 2",
+            ),
+            ("a,b,y\n\n1,2\n", "line 3: found 2 cells, the head has 3"),
+            (
+                "a,b,y\n1,2,0\n1,\"2,0\n1,3,0\n",
+                "line 3: found a quoted cell that does not end in its line",
+            ),
+            (
+                "a,b,y\n1,\"2\n\",0\n",
+                "line 2: found a quoted cell that does not end in its line",
             ),
         ] {
             assert_eq!(parse(text.as_bytes(), "y", 2, 2).unwrap_err(), wanted);
         }
-        assert!(parse(b"a,b,y\n1,2\n", "y", 2, 2).unwrap_err().contains('2'));
     }
 }

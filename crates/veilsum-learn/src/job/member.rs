@@ -6,7 +6,7 @@ use veilsum_encode::Tensors;
 
 use super::error::JobError;
 use super::spec::{Algorithm, Judge, Mechanism};
-use super::{CLIP_TENSOR, Job};
+use super::{CLIP_TENSOR, Job, widened};
 use crate::adaptive::{AdaptiveClip, AdaptiveError};
 use crate::bytes::Reader;
 use crate::dp_sgd::{DpSgd, ExampleClip, Sampling};
@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::stats::{self, Tally};
 use crate::subset::{ErrorFeedback, Offer, Outcome};
 use crate::tensors::{Mismatch, combine, to_f64};
-use crate::train::{GradientTrainer, LocalTrainer, TrainError, Trainer};
+use crate::train::{GradientTrainer, LocalTrainer, TrainError, Trainer, network_for};
 
 /// One member of a training.
 ///
@@ -50,6 +50,19 @@ enum Local {
     Descent(LocalTrainer),
     Gradient(GradientTrainer),
     Clipped(DpSgd, Examples),
+    /// Of a job with privacy: a member without an example brings zeros.
+    Nothing(Examples),
+}
+
+impl Job {
+    /// Fewest examples of a member: with privacy none, since an absence would tell that there is none.
+    // spec: [job.finite]
+    fn fewest(&self) -> u32 {
+        match self.unit() {
+            Some(_) => 0,
+            None => 1,
+        }
+    }
 }
 
 impl MemberHalf {
@@ -66,13 +79,14 @@ impl MemberHalf {
     ///
     /// # Errors
     ///
-    /// [`JobError::Train`] without examples, or with more than the job allows; a job with privacy takes the first of them instead.
+    /// [`JobError::Train`] without examples, or with more than the job allows; in a job with privacy the first of them are taken, and a member without
+    /// any brings zeros.
     pub fn with_examples(job: &Job, member: u32, examples: Examples) -> Result<Self, JobError> {
         let (train, held_out) = hold_out(job, member, examples)?;
         let train = first(job, train);
         let count = u32::try_from(train.len())
             .ok()
-            .filter(|count| (1..=job.data().most).contains(count))
+            .filter(|count| (job.fewest()..=job.data().most).contains(count))
             .ok_or(TrainError::Examples { found: train.len() })?;
         let keep = job.spec().encoding.memory;
         let memory = job
@@ -258,6 +272,15 @@ impl MemberHalf {
                 let mut rng = self.job.seed().rng("poisson", &numbers);
                 settings.sum(model, examples, &mut rng)?.descent
             }
+            Local::Nothing(none) => {
+                // whoever sends another network's model sees the same as of a member with examples
+                let network = network_for(model, none)?;
+                network.layers_of(model.tensors())?;
+                match self.job.spec().algorithm {
+                    Algorithm::DpSgd { .. } => zeros(&widened(model.tensors()))?,
+                    _ => zeros(model.tensors())?,
+                }
+            }
         };
         Ok(updated)
     }
@@ -312,6 +335,9 @@ fn zeros(like: &Tensors) -> Result<Tensors, Mismatch> {
 }
 
 fn local(job: &Job, member: u32, examples: Examples) -> Result<Local, JobError> {
+    if examples.is_empty() {
+        return Ok(Local::Nothing(examples));
+    }
     let spec = job.spec();
     Ok(match spec.algorithm {
         Algorithm::FedSgd { .. } => Local::Gradient(GradientTrainer::new(examples)?),
