@@ -3,14 +3,16 @@
 #
 #   examples/trainer/run.sh [TRAINER] [FOLDER]
 #
-# TRAINER is train_numpy.py (default) or train_torch.py. Needs `veilsum` and `python3` with numpy (and torch for the
-# second) on the PATH; PYTHON names another interpreter. FOLDER is made and kept; default: a temporary one.
+# TRAINER is train_numpy.py (default), train_torch.py, or train_dp_numpy.py, with noise that hides each example at EPSILON (default 8) over
+# all ROUNDS (default 8). Needs `veilsum` and `python3` with numpy (and torch for the second) on the PATH; PYTHON names another
+# interpreter. FOLDER is made and kept; default: a temporary one.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python=${PYTHON:-python3}
 trainer=$here/${1:-train_numpy.py}
 folder=${2:-$(mktemp -d)}
 rounds=${ROUNDS:-8}
+epsilon=${EPSILON:-8}
 data=$here/../../data/digits/digits.csv
 mkdir -p "$folder"
 cd "$folder"
@@ -20,7 +22,14 @@ veilsum roster init roster.toml --federation trainer --authority authority.pub -
 for who in alice bob carol; do veilsum roster add roster.toml --name $who --key $who.pub; done >/dev/null
 veilsum roster sign roster.toml --key authority.key >/dev/null
 "$python" "$trainer" --data "$data" --init model.safetensors
-veilsum task new task.toml --name digits --from model.safetensors --clip-l2 4 --max-weight 1000 --corrupt 1 --dropout 0 >/dev/null
+case $trainer in
+*train_dp_*)
+    # an example adds at most rate * clip / examples = 4 * 1 / 500, and 500 of them no more than 4
+    kind=(--clip-l2 4 --unit example --example-clip l2=0.008 --epsilon "$epsilon" --delta 1e-5 --members 3 --rounds "$rounds") ;;
+*)
+    kind=(--clip-l2 4 --max-weight 1000) ;;
+esac
+veilsum task new task.toml --name digits --from model.safetensors "${kind[@]}" --corrupt 1 --dropout 0 >/dev/null
 cat >coordinator.toml <<TOML
 listen = "127.0.0.1:0"
 key = "coordinator.key"
@@ -35,6 +44,12 @@ results = "results"
 model = "model.safetensors"
 TOML
 veilsum join --print-policy --authority authority.pub >policy.toml
+case $trainer in
+*train_dp_*)
+    # a total over all that may yet come, at any time, is told a little above what these rounds cost by themselves
+    terms="required = true\\nunit = \"example\"\\nexample_clip = { l2 = 0.008 }\\nepsilon_total = $((epsilon + 1)).0\\ndelta = 1e-5"
+    sed -i "s/^required = false$/$terms/" policy.toml ;;
+esac
 veilsum join --print-example >member.toml
 
 echo "before: $("$python" "$trainer" --data "$data" --evaluate model.safetensors)"
