@@ -34,7 +34,7 @@ pub enum ServerError {
         /// Name of the task.
         name: String,
         /// What does not fit.
-        source: TaskError,
+        source: Box<TaskError>,
     },
     /// The roster lists tasks, and this is none of them.
     #[error(

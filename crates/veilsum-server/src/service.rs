@@ -223,7 +223,7 @@ fn check_tasks(
         }
         let misfit = |source| ServerError::Task {
             name: name.clone(),
-            source,
+            source: Box::new(source),
         };
         let parameters = task.parameters(roster.len()).map_err(misfit)?;
         let plan = task.plan(roster.len()).map_err(misfit)?;
