@@ -1,4 +1,4 @@
-//! Keys and seeds of one attempt and what is derived from them; `spec/protocol.md`, "Key schedule".
+//! Keys and seeds of one attempt and what is derived from them; `spec/crypto.md`, "Key schedule".
 //!
 //! Everything here lives in memory only, is wiped on drop and cannot be cloned. Identities are in [`crate::identity`].
 
