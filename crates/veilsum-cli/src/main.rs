@@ -55,6 +55,7 @@ fn run(command: &Command, output: Output) -> Outcome {
         Command::Task(args) => commands::task::run(&args.command, output),
         Command::Train(args) => commands::train::run(args, output),
         Command::Simulate(args) => simulate::run(args, output),
+        Command::Bench(args) => commands::bench::run(args, output),
         Command::Plan(args) => commands::plan::run(args, output),
         Command::Serve(args) => commands::serve::run(args, output),
         Command::Join(args) => commands::join::run(args, output),

@@ -42,6 +42,7 @@ pub enum Command {
     DemoMember(demo::DemoMember),
     Train(train::Train),
     Simulate(crate::simulate::SimulateArgs),
+    Bench(crate::commands::bench::BenchArgs),
 }
 
 const EXAMPLES: &str = "\

@@ -1,5 +1,6 @@
 //! What the commands do: one file per command.
 
+pub mod bench;
 pub mod join;
 pub mod keygen;
 pub mod plan;

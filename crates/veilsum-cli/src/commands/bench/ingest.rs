@@ -1,0 +1,207 @@
+//! Uploads over QUIC on loopback, beside bare quinn under the same settings.
+//!
+//! Both sides, all members included, share the cores of this machine: the rate is that of a transfer, not of a coordinator.
+
+use super::args::Step;
+use super::report::Row;
+use super::round::stuck;
+use super::timing::{Pairs, rate};
+use crate::exit::Failure;
+use crate::runtime;
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
+use veilsum_math::BLOCK_BYTES;
+use veilsum_proto::masked::{Accumulator, MaskedUpdate};
+use veilsum_quic::{ClientEndpoint, Connection, Limits, Peer, ServerEndpoint, bare};
+
+/// Uploads of all members at once.
+pub(super) fn ingest(quick: bool) -> Result<Row, Failure> {
+    let members = if quick { 30 } else { 100 };
+    let repetitions = if quick { 3 } else { 9 };
+    let pairs = runtime::start()?.block_on(pairs(members, repetitions))?;
+    let what = format!(
+        "{members} members upload {UPLOAD} bytes each over QUIC on loopback, added up; limit: bare quinn with the same settings",
+    );
+    Ok(Row::rate(Step::Ingest, &pairs, 0.90, what))
+}
+
+async fn pairs(members: usize, repetitions: usize) -> Result<Pairs, Failure> {
+    let ours = Ours::connect(members).await?;
+    let bare = Bare::connect(members).await?;
+    let update = Bytes::from(vec![0x5a; UPLOAD]);
+    let bytes = members * UPLOAD;
+    // once for nothing: windows and caches are cold
+    ours.upload(&update).await?;
+    bare.upload(&update).await?;
+    let mut pairs = Pairs::default();
+    for _ in 0..repetitions {
+        let limit = rate(bytes, bare.upload(&update).await?);
+        pairs.push(rate(bytes, ours.upload(&update).await?), limit);
+    }
+    Ok(pairs)
+}
+
+/// Members and coordinator as they are.
+struct Ours {
+    links: Vec<(Connection, Peer)>,
+    /// What keeps ports and streams open.
+    _open: Box<dyn Send>,
+}
+
+impl Ours {
+    async fn connect(members: usize) -> Result<Self, Failure> {
+        let limits = Limits::default();
+        let everybody = Arc::new(|_: &[u8; 32]| true);
+        let server = ServerEndpoint::bind(loopback(), &key(0), everybody, limits.clone());
+        let server = server.map_err(stuck)?;
+        let address = server.local_addr().map_err(stuck)?;
+        let coordinator = key(0).verifying_key().to_bytes();
+        let (mut links, mut open) = (Vec::new(), Vec::new());
+        for index in 1..=members {
+            let endpoint = ClientEndpoint::new(loopback()).map_err(stuck)?;
+            let identity = key(index);
+            let connecting = endpoint.connect(address, &identity, coordinator, limits.clone());
+            let (member, peer) = tokio::join!(connecting, server.accept());
+            let ((connection, frames), (peer, control)) = (
+                member.map_err(stuck)?,
+                peer.ok_or_else(|| stuck("no peer"))?,
+            );
+            links.push((connection, peer));
+            open.push((endpoint, frames, control));
+        }
+        Ok(Self {
+            links,
+            _open: Box::new((server, open)),
+        })
+    }
+
+    async fn upload(&self, update: &Bytes) -> Result<Duration, Failure> {
+        let sum = Arc::new(Mutex::new(Accumulator::new(UPLOAD / 8)));
+        let mut tasks = JoinSet::new();
+        let start = Instant::now();
+        for (connection, peer) in self.links.iter().cloned() {
+            tasks.spawn(send(connection, update.clone()));
+            tasks.spawn(take(peer, sum.clone()));
+        }
+        whole(tasks, start).await
+    }
+}
+
+async fn send(connection: Connection, update: Bytes) -> Result<(), Failure> {
+    let header = Bytes::from_static(&[7; 200]);
+    let mut upload = connection.open_upload(header).await.map_err(stuck)?;
+    for block in update.chunks(BLOCK_BYTES) {
+        upload.write(block).await.map_err(stuck)?;
+    }
+    upload.finish().await.map_err(stuck)
+}
+
+/// As the coordinator does it: staged until whole, then added.
+async fn take(peer: Peer, sum: Arc<Mutex<Accumulator>>) -> Result<(), Failure> {
+    let pending = peer.accept_upload().await.map_err(stuck)?;
+    let incoming = pending.header().await.map_err(stuck)?;
+    let mut body = incoming.accept(UPLOAD as u64, None);
+    let mut staged = Vec::with_capacity(UPLOAD);
+    while let Some(piece) = body.read_chunk(PIECE).await.map_err(stuck)? {
+        staged.extend_from_slice(&piece);
+    }
+    let update = MaskedUpdate::from_le_bytes(&staged).map_err(stuck)?;
+    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+    sum.add(&update).map_err(stuck)
+}
+
+/// The same keys, sockets and windows, and nothing else: bytes are read and forgotten.
+struct Bare {
+    links: Vec<(quinn::Connection, quinn::Connection)>,
+    /// What keeps ports open.
+    _open: Vec<quinn::Endpoint>,
+}
+
+impl Bare {
+    async fn connect(members: usize) -> Result<Self, Failure> {
+        let limits = Limits::default();
+        let everybody = Arc::new(|_: &[u8; 32]| true);
+        let server = bare::server(loopback(), &key(0), everybody, &limits).map_err(stuck)?;
+        let address = server.local_addr().map_err(stuck)?;
+        let coordinator = key(0).verifying_key();
+        let (mut links, mut open) = (Vec::new(), Vec::new());
+        for index in 1..=members {
+            let client = bare::client(loopback(), &key(index), coordinator, &limits);
+            let client = client.map_err(stuck)?;
+            let connecting = client.connect(address, bare::SERVER_NAME).map_err(stuck)?;
+            let accepting = async {
+                let incoming = server.accept().await.ok_or_else(|| stuck("no peer"))?;
+                incoming.await.map_err(stuck)
+            };
+            let (member, peer) = tokio::join!(connecting, accepting);
+            links.push((member.map_err(stuck)?, peer?));
+            open.push(client);
+        }
+        open.push(server);
+        Ok(Self { links, _open: open })
+    }
+
+    async fn upload(&self, update: &Bytes) -> Result<Duration, Failure> {
+        let mut tasks = JoinSet::new();
+        let start = Instant::now();
+        for (member, peer) in self.links.iter().cloned() {
+            tasks.spawn(send_bare(member, update.clone()));
+            tasks.spawn(take_bare(peer));
+        }
+        whole(tasks, start).await
+    }
+}
+
+async fn send_bare(connection: quinn::Connection, update: Bytes) -> Result<(), Failure> {
+    let mut stream = connection.open_uni().await.map_err(stuck)?;
+    for block in update.chunks(BLOCK_BYTES) {
+        stream.write_all(block).await.map_err(stuck)?;
+    }
+    stream.finish().map_err(stuck)?;
+    stream.stopped().await.map(drop).map_err(stuck)
+}
+
+async fn take_bare(connection: quinn::Connection) -> Result<(), Failure> {
+    let mut stream = connection.accept_uni().await.map_err(stuck)?;
+    let mut bytes = 0;
+    while let Some(chunk) = stream.read_chunk(PIECE, true).await.map_err(stuck)? {
+        bytes += chunk.bytes.len();
+    }
+    match bytes {
+        UPLOAD => Ok(()),
+        _ => Err(stuck(format_args!("{bytes} bytes came"))),
+    }
+}
+
+/// Waits for all ends of all uploads.
+async fn whole(
+    mut tasks: JoinSet<Result<(), Failure>>,
+    start: Instant,
+) -> Result<Duration, Failure> {
+    while let Some(ended) = tasks.join_next().await {
+        ended.map_err(stuck)??;
+    }
+    Ok(start.elapsed())
+}
+
+fn key(index: usize) -> SigningKey {
+    let mut seed = [3; 32];
+    for (place, byte) in seed.iter_mut().zip(index.to_le_bytes()) {
+        *place = byte;
+    }
+    SigningKey::from_bytes(&seed)
+}
+
+fn loopback() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// Bytes of an upload: a vector of 900 000 lanes of 24 bits.
+const UPLOAD: usize = 2_700_000;
+
+/// Bytes read from a stream at once, as the coordinator reads them.
+const PIECE: usize = 256 << 10;
