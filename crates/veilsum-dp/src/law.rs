@@ -5,7 +5,8 @@
 
 mod masses;
 
-pub(crate) use self::masses::{Masses, PartLaw};
+pub(crate) use self::masses::Masses;
+pub use self::masses::PartLaw;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;

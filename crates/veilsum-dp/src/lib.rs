@@ -34,13 +34,13 @@ pub use accountant::{
     OutsideError, Release, Sampling, Statement, Target, UnitMismatch, against_outside, calibrate,
 };
 pub use bound::NoiseBound;
-pub use law::{Family, Law, LawError, Variance};
+pub use law::{Family, Law, LawError, PartLaw, Variance};
 pub use plan::{
     BaseSeed, ChainEnd, ChainValue, Cohort, Kept, Level, MemberNoise, NoiseChain, NoiseContext,
     NoisePlan, NoisePlanError, NoiseSecrets, Sharing, Surplus, SurplusError,
 };
 pub use rational::{ParseRationalError, Rational};
-pub use sampler::{NoiseStream, Sampler, SamplerError};
+pub use sampler::{NoiseStream, Part, Sampler, SamplerError};
 pub use sensitivity::{
     Adjacency, Clip, Encoded, Rounding, Sensitivity, SensitivityError, Unit,
     conditional_norm_squared,

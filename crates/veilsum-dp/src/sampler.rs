@@ -12,6 +12,7 @@ use thiserror::Error;
 use veilsum_math::{Keystream, KeystreamKey};
 use zeroize::Zeroizing;
 
+use crate::law::PartLaw;
 use crate::table::{Table, TableError};
 use crate::{Law, NoiseBound, Rational};
 
@@ -34,6 +35,8 @@ use crate::{Law, NoiseBound, Rational};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sampler {
+    /// Law of each table.
+    laws: Vec<PartLaw>,
     tables: Vec<Table>,
     terms: Vec<Term>,
     bound: NoiseBound,
@@ -45,6 +48,34 @@ pub struct Sampler {
 struct Term {
     table: usize,
     multiplier: i64,
+}
+
+/// One table draw of a value, for whoever compares tables: laws and thresholds are public.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    law: &'a PartLaw,
+    table: &'a Table,
+    multiplier: i64,
+}
+
+impl Part<'_> {
+    /// What is drawn.
+    #[must_use]
+    pub const fn law(&self) -> &PartLaw {
+        self.law
+    }
+
+    /// What the draw is multiplied by, at least 1.
+    #[must_use]
+    pub const fn factor(&self) -> u64 {
+        self.multiplier.unsigned_abs()
+    }
+
+    /// Cumulative masses of the magnitudes 0, 1, 2, ... in units of 2^-127, as many as the largest magnitude.
+    #[must_use]
+    pub fn thresholds(&self) -> Vec<u128> {
+        self.table.thresholds()
+    }
 }
 
 /// Why a law has no sampler.
@@ -125,6 +156,15 @@ impl Sampler {
     pub fn fill(&self, key: KeystreamKey, first: u64, out: &mut [i64]) {
         out.fill(0);
         self.add(&NoiseStream::new(key), first, out);
+    }
+
+    /// The table draws of a value, in the order in which they take their bytes of the keystream.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.terms.iter().map(|term| Part {
+            law: &self.laws[term.table],
+            table: &self.tables[term.table],
+            multiplier: term.multiplier,
+        })
     }
 
     /// Largest magnitude of one value.

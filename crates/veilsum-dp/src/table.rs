@@ -48,6 +48,15 @@ impl Table {
         self.depth
     }
 
+    /// The thresholds, ascending, without what pads the tree.
+    pub fn thresholds(&self) -> Vec<u128> {
+        let wanted = usize::try_from(self.bound).unwrap_or(usize::MAX);
+        let mut sorted = self.tree.iter().skip(1).copied().collect::<Vec<_>>();
+        sorted.sort_unstable();
+        sorted.truncate(wanted);
+        sorted
+    }
+
     /// Largest magnitude the table can give: the clamp.
     pub const fn bound(&self) -> u64 {
         self.bound

@@ -4,23 +4,31 @@ use super::Variance;
 use crate::Rational;
 use crate::enclosure::Enclosure;
 
-/// What one table holds.
+/// What one table holds: a law, or a part of one that is too wide for a table.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum PartLaw {
+pub enum PartLaw {
     /// Polya of shape at most 1.
     Polya {
+        /// Scale of the discrete Laplace law it is a share of.
         scale: Rational,
+        /// Which share.
         shape: Rational,
     },
+    /// Skellam.
     Skellam {
+        /// Its variance.
         variance: Rational,
     },
+    /// Discrete Gaussian.
     DiscreteGaussian {
+        /// Its parameter sigma squared.
         parameter: Rational,
     },
     /// The difference of the lowest digits, to this base, of two geometric variables of ratio `exp(-1 / scale)`.
     LaplaceDigit {
+        /// Scale of the discrete Laplace law.
         scale: Rational,
+        /// Base of the digits.
         base: u64,
     },
 }
@@ -33,7 +41,7 @@ pub(crate) struct Masses {
 
 impl PartLaw {
     /// The masses of `|X| = 0, 1, ..., reach`; fewer if the support ends before.
-    pub fn masses(&self, reach: u64) -> Masses {
+    pub(crate) fn masses(&self, reach: u64) -> Masses {
         match self {
             Self::Polya { scale, shape } => polya(scale, shape, reach),
             Self::Skellam { variance } => skellam(variance, reach),

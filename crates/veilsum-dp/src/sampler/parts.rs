@@ -136,6 +136,7 @@ fn repeated(law: &PartLaw, count: u64) -> Result<Sampler, SamplerError> {
         bound: NoiseBound::new(table.bound() * count),
         distance: table.distance() * &Rational::integer(count),
         terms: terms.collect(),
+        laws: vec![law.clone()],
         tables: vec![table],
     })
 }
@@ -147,6 +148,7 @@ fn two(
     stride: u64,
     distance: Rational,
 ) -> Result<Sampler, SamplerError> {
+    let laws = vec![low.clone(), high.clone()];
     let low = Table::compile(low)?;
     let high = Table::compile(high)?;
     let multiplier = i64::try_from(stride).map_err(|_| TableError::TooWide)?;
@@ -155,6 +157,7 @@ fn two(
         bound: NoiseBound::new(low.bound() + stride * high.bound()),
         distance: &distance + &(low.distance() + high.distance()),
         terms: vec![term(0, 1), term(1, multiplier)],
+        laws,
         tables: vec![low, high],
     })
 }

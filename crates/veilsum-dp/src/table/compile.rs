@@ -55,7 +55,8 @@ fn from_masses(masses: &Masses, bound: usize) -> Option<Table> {
     for mass in masses.magnitudes.iter().take(bound) {
         cumulative = cumulative.plus(mass);
         let (threshold, excess) = cumulative.cut(THRESHOLD_BITS);
-        if excess > two_units() {
+        // The floor is that of every number in the interval, or the interval is too wide to tell.
+        if excess >= one_unit() {
             return None;
         }
         thresholds.push(threshold.to_u128()?);
@@ -70,9 +71,9 @@ fn from_masses(masses: &Masses, bound: usize) -> Option<Table> {
     })
 }
 
-/// Twice `2^-THRESHOLD_BITS`, in the units of enclosures.
-fn two_units() -> BigUint {
-    BigUint::one() << (256 - THRESHOLD_BITS + 1)
+/// `2^-THRESHOLD_BITS`, in the units of enclosures.
+fn one_unit() -> BigUint {
+    BigUint::one() << (256 - THRESHOLD_BITS)
 }
 
 /// The sorted thresholds, padded to `2^depth - 1`, in breadth-first order from index 1 on.
