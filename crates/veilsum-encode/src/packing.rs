@@ -7,7 +7,25 @@
 use rayon::prelude::*;
 use veilsum_math::ring::{BLOCK_LIMBS, Blocks};
 
-use crate::Plan;
+use crate::{Layout, Plan};
+
+impl Layout {
+    /// Packs plain lanes, each modulo 2^(lane bits); lanes that are not given are zero, superfluous ones are dropped.
+    ///
+    /// Not for an update: what comes of it is no contribution and cannot be masked.
+    // spec: [encode.layout.border]
+    #[must_use]
+    pub fn pack(&self, lanes: &[u64]) -> Blocks {
+        let mask = u64::MAX.wrapping_shr(u64::BITS.wrapping_sub(self.lane_bits().into()));
+        let mut blocks = Blocks::zeroed(self.limbs());
+        let limbs = blocks.limbs_mut().chunks_mut(BLOCK_LIMBS);
+        let lanes = lanes.chunks(self.lanes_per_block() as usize);
+        for (limbs, lanes) in limbs.zip(lanes) {
+            pack_block(lanes.iter().map(|lane| lane & mask), self.lane_bits(), limbs);
+        }
+        blocks
+    }
+}
 
 /// Packs coordinates, each plus the offset, and the weight where the plan has a lane for it, block by block.
 ///

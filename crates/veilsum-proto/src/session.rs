@@ -2,7 +2,9 @@
 
 use crate::bitmap::{Bitmap, BitmapError};
 use crate::graph::{Graph, Population, ThinWindow, cohort};
-use crate::ids::{Attempt, Hash, ModelDigest, Round, Sid, Sid2, Slot, SurvivorsDigest, TaskDigest};
+use crate::ids::{
+    Attempt, Hash, ModelDigest, RosterDigest, Round, Sid, Sid2, Slot, SurvivorsDigest, TaskDigest,
+};
 use crate::label::{Label, SUITE, VERSION};
 use crate::message::{Deadlines, Open};
 use crate::noise::RoundNoise;
@@ -38,6 +40,49 @@ pub struct RoundContext {
     pub plan: Plan,
     /// Noise each contribution carries; `None` in a task without noise.
     pub noise: Option<Arc<RoundNoise>>,
+}
+
+/// What is agreed before anybody advertises, as the first session id binds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Agreed {
+    /// Task.
+    pub task: TaskDigest,
+    /// Roster.
+    pub roster: RosterDigest,
+    /// Round.
+    pub round: Round,
+    /// Attempt.
+    pub attempt: Attempt,
+    /// Model the round starts from; all zero when the task has none.
+    pub base_model: ModelDigest,
+    /// The roster's randomness.
+    pub randomness: [u8; 32],
+    /// Derived parameters.
+    pub parameters: Parameters,
+    /// Slots of the roster.
+    pub slots: u32,
+}
+
+impl Agreed {
+    /// First session id over U1 and the root over the signed adverts.
+    // spec: [session.sid]
+    pub fn sid(&self, advertised: &Bitmap, root: &Hash) -> Sid {
+        let hash = Label::Session.hash(&[
+            &VERSION.to_be_bytes(),
+            &SUITE.to_be_bytes(),
+            self.task.as_bytes(),
+            self.roster.as_bytes(),
+            &self.round.0.to_be_bytes(),
+            &self.attempt.0.to_be_bytes(),
+            self.base_model.as_bytes(),
+            &self.randomness,
+            &self.parameters.encode(),
+            &self.slots.to_be_bytes(),
+            advertised.as_bytes(),
+            root.as_bytes(),
+        ]);
+        Sid(hash.0)
+    }
 }
 
 /// Why a set of slots cannot stand in a round.
@@ -205,23 +250,18 @@ impl RoundContext {
     }
 
     /// First session id over U1 and the root over the signed adverts.
-    // spec: [session.sid]
     pub fn sid(&self, advertised: &Bitmap, root: &Hash) -> Sid {
-        let hash = Label::Session.hash(&[
-            &VERSION.to_be_bytes(),
-            &SUITE.to_be_bytes(),
-            self.task_digest.as_bytes(),
-            self.roster.digest().as_bytes(),
-            &self.round.0.to_be_bytes(),
-            &self.attempt.0.to_be_bytes(),
-            self.base_model.as_bytes(),
-            self.roster.randomness(),
-            &self.parameters.encode(),
-            &self.slots().to_be_bytes(),
-            advertised.as_bytes(),
-            root.as_bytes(),
-        ]);
-        Sid(hash.0)
+        let agreed = Agreed {
+            task: self.task_digest,
+            roster: self.roster.digest(),
+            round: self.round,
+            attempt: self.attempt,
+            base_model: self.base_model,
+            randomness: *self.roster.randomness(),
+            parameters: self.parameters,
+            slots: self.slots(),
+        };
+        agreed.sid(advertised, root)
     }
 
     /// Neighbours of `slot` in `set`, ascending.

@@ -4,8 +4,22 @@ use rayon::prelude::*;
 use veilsum_math::ring::{BLOCK_LIMBS, Blocks};
 
 use super::{DecodeError, IntegerSum, PAGE, check_contributors};
-use crate::Plan;
 use crate::packing::unpack_block;
+use crate::{Layout, Plan};
+
+impl Layout {
+    /// Reads the lanes of blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Length`] and [`DecodeError::Padding`]: such blocks were not packed with this layout.
+    pub fn unpack(&self, blocks: &Blocks) -> Result<Vec<u64>, DecodeError> {
+        check_length(blocks.limbs(), self)?;
+        let mut lanes = vec![0; self.lanes() as usize];
+        unpack_lanes(blocks.limbs(), *self, u64::MAX, &mut lanes)?;
+        Ok(lanes.into_iter().map(|lane| lane as u64).collect())
+    }
+}
 
 /// A sum of contributions as it comes out of unmasking: not yet known to be one.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,19 +59,13 @@ impl PackedSum {
     /// set or an overflow, never a sum.
     pub fn unpack(&self, plan: &Plan) -> Result<IntegerSum, DecodeError> {
         check_contributors(self.contributors, plan)?;
-        // spec: [encode.decode.length]
-        let limbs = self.blocks.limbs();
-        if limbs.len() != plan.limbs() {
-            return Err(DecodeError::Length {
-                found: limbs.len(),
-                wanted: plan.limbs(),
-            });
-        }
+        let (limbs, layout) = (self.blocks.limbs(), plan.layout());
+        check_length(limbs, &layout)?;
         // The planner bounds lanes and layout, so neither product overflows and the lanes fit the address space.
         let largest = u64::from(self.contributors).saturating_mul(plan.lane_max());
         let offset = i64::from(self.contributors).wrapping_mul(plan.offset());
         let mut values = vec![0; plan.lanes() as usize];
-        unpack_lanes(limbs, plan, largest, &mut values)?;
+        unpack_lanes(limbs, layout, largest, &mut values)?;
         let weight = if plan.has_weight_lane() {
             values.pop().unwrap_or_default() as u64
         } else {
@@ -72,14 +80,22 @@ impl PackedSum {
     }
 }
 
+// spec: [encode.decode.length]
+fn check_length(limbs: &[u64], layout: &Layout) -> Result<(), DecodeError> {
+    let (found, wanted) = (limbs.len(), layout.limbs());
+    match found == wanted {
+        true => Ok(()),
+        false => Err(DecodeError::Length { found, wanted }),
+    }
+}
+
 /// Unpacks all blocks in parallel; the error is that of the first bad block.
 fn unpack_lanes(
     limbs: &[u64],
-    plan: &Plan,
+    layout: Layout,
     most: u64,
     lanes: &mut [i64],
 ) -> Result<(), DecodeError> {
-    let layout = plan.layout();
     let per_block = layout.lanes_per_block() as usize;
     let blocks = limbs
         .par_chunks(BLOCK_LIMBS)

@@ -13,10 +13,14 @@ mod tests;
 pub use agreement::{Agreed, NotContributory};
 pub use pair::{PairSeed, pair_mask_sign};
 pub use root::RootSeed;
+#[cfg(feature = "vectors")]
+pub use root::pair_seed_of_mask_key;
 pub use seal::{
     HeldShare, OpenError, SealKey, SealingKey, root_share_digest, self_share_digest, to_revealed,
 };
 pub use self_seed::SelfSeed;
+#[cfg(feature = "vectors")]
+pub use self_seed::self_mask_of_bytes;
 
 use crate::label::Label;
 use hkdf::Hkdf;

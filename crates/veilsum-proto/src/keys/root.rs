@@ -78,3 +78,20 @@ impl RootSeed {
         Ok(PairSeed::derive(&agreed, sid, own, other))
     }
 }
+
+/// A pair seed from a mask key instead of the root seed that it comes from, which cannot be had back from it.
+///
+/// # Errors
+///
+/// [`NotContributory`], as [`RootSeed::pair_seed`].
+#[cfg(feature = "vectors")]
+pub fn pair_seed_of_mask_key(
+    private: [u8; 32],
+    sid: &Sid,
+    own: Slot,
+    other: Slot,
+    mask_key: &[u8; 32],
+) -> Result<PairSeed, NotContributory> {
+    let agreed = agree(&StaticSecret::from(private), mask_key)?;
+    Ok(PairSeed::derive(&agreed, sid, own, other))
+}

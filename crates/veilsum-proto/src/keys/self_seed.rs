@@ -51,11 +51,18 @@ impl SelfSeed {
 
     /// The member's own mask under the Share set `sid2`; added by the member, subtracted by the coordinator.
     pub fn mask(&self, sid2: &Sid2, slot: Slot, sign: Sign) -> Mask {
-        let key = derive(
-            &self.0.expose_bytes(),
-            Label::SelfMask,
-            &[sid2.as_bytes(), &slot.0.to_be_bytes()],
-        );
-        Mask::new(KeystreamKey::new(**key), sign)
+        mask_of(&self.0.expose_bytes(), sid2, slot, sign)
     }
+}
+
+/// As [`SelfSeed::mask`], of bytes that need not be a canonical scalar, as vectors of the key schedule have them.
+#[cfg(feature = "vectors")]
+pub fn self_mask_of_bytes(seed: &[u8; 32], sid2: &Sid2, slot: Slot, sign: Sign) -> Mask {
+    mask_of(seed, sid2, slot, sign)
+}
+
+fn mask_of(seed: &[u8; 32], sid2: &Sid2, slot: Slot, sign: Sign) -> Mask {
+    let parts: [&[u8]; 2] = [sid2.as_bytes(), &slot.0.to_be_bytes()];
+    let key = derive(seed, Label::SelfMask, &parts);
+    Mask::new(KeystreamKey::new(**key), sign)
 }
