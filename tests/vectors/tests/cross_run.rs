@@ -1,0 +1,105 @@
+//! Rounds between programs: members and coordinator of the reference model and ours, in every mixture, over the relay of the model.
+//!
+//! Needs Python with the package `cryptography`, by the name in `PYTHON` or as `python3`. Without it nothing is run, which is said; with
+//! `PYTHON` set it must be there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use veilsum_vectors::file::{File, folder, walk};
+
+/// Who is ours.
+#[derive(Clone, Copy, Debug)]
+enum Ours {
+    Members,
+    Coordinator,
+    EveryOtherMember,
+    CoordinatorAndEveryOtherMember,
+}
+
+#[test]
+fn our_members_under_a_coordinator_of_the_model() {
+    cross_run(Ours::Members);
+}
+
+#[test]
+fn members_of_the_model_under_our_coordinator() {
+    cross_run(Ours::Coordinator);
+}
+
+#[test]
+fn every_other_member_is_ours_under_a_coordinator_of_the_model() {
+    cross_run(Ours::EveryOtherMember);
+}
+
+#[test]
+fn every_other_member_is_ours_under_our_coordinator() {
+    cross_run(Ours::CoordinatorAndEveryOtherMember);
+}
+
+fn cross_run(ours: Ours) {
+    let Some(python) = python() else {
+        println!("NOT RUN: found no Python with the package `cryptography`");
+        return;
+    };
+    let mut runs = 0;
+    for path in walk(&folder()).expect("the vectors can be walked") {
+        let file = File::read(&path).expect("a file of vectors");
+        for (group, test) in file.tests().filter(|(group, _)| group.r#type == "Round") {
+            let case = test.case(group).expect("a case");
+            let members = case.input["members"].as_array().expect("members").len();
+            run(&python, &path, test.tc_id, members, ours);
+            runs += 1;
+        }
+    }
+    assert!(runs > 0, "no rounds");
+    println!("{runs} rounds, {ours:?} ours");
+}
+
+fn run(python: &str, path: &Path, test: u64, members: usize, ours: Ours) {
+    let program = env!("CARGO_BIN_EXE_veilsum-vectors");
+    let member = |slot: &str| format!("{slot}={program} member {{file}} {{test}} {{slot}}");
+    let coordinator = format!("coordinator={program} coordinator {{file}} {{test}}");
+    let every_other = (0..members)
+        .step_by(2)
+        .map(|slot| member(&slot.to_string()));
+    let parties = match ours {
+        Ours::Members => vec![member("members")],
+        Ours::Coordinator => vec![coordinator],
+        Ours::EveryOtherMember => every_other.collect(),
+        Ours::CoordinatorAndEveryOtherMember => every_other.chain([coordinator]).collect(),
+    };
+    let made = Command::new(python)
+        .current_dir(root())
+        .args(["spec/reference", "cross-run"])
+        .arg(path)
+        .arg(test.to_string())
+        .args(&parties)
+        .output()
+        .expect("python runs");
+    let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        made.status.success(),
+        "{} {test}, {ours:?} ours: {}{}",
+        path.display(),
+        said(&made.stdout),
+        said(&made.stderr)
+    );
+}
+
+fn python() -> Option<String> {
+    let named = std::env::var("PYTHON").ok();
+    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
+    let found = Command::new(&python)
+        .args(["-c", "import cryptography"])
+        .output();
+    let found = found.is_ok_and(|made| made.status.success());
+    assert!(
+        found || named.is_none(),
+        "{python} has no package `cryptography`"
+    );
+    found.then_some(python)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
