@@ -545,8 +545,8 @@ unlisted_tasks = "complete-graph"
 # "until-signed": join further attempts of a round until this member has signed its survivors. "never": one attempt only.
 retry = "until-signed"
 
-# Whether the same update may go into several rounds. Two sums with the same update in them differ by what the others
-# changed, so leave this off unless the update is public.
+# Whether the same update may go into several rounds, and the same question be answered again. Two sums with the same update in
+# them differ by what the others changed, so leave this off unless the update is public.
 reuse_update = false
 
 # Seconds after which the secrets of an attempt are erased at the latest.
@@ -587,6 +587,7 @@ required = false
 # refused before anything is sent. The total counts whatever this member's ledger holds, under whatever name a task came: rounds that
 # protect members for members, and all rounds for examples, as soon as examples count. Bounds of rounds and of tasks without a
 # total need tasks that the coordinator cannot invent: `tasks` with digests, or unlisted_tasks = "refuse".
+# No total above about 38 (at delta 1e-6) can be told from tables of noise, and a larger one is refused.
 # A new key with a new ledger has forgotten what was spent: take it off the total by hand, or carry the ledger over.
 # epsilon_per_round = 1.0
 # epsilon_per_task = 4.0

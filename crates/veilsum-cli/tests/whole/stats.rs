@@ -92,13 +92,28 @@ fn members_answer_a_mean_of_their_tables() {
     assert!(answer["noise"].is_null());
 }
 
+/// No member has a row above the first three thresholds, so its answers to them are one and the same vector; it is in all the sums.
+#[test]
+fn equal_answers_to_different_questions_make_no_member_absent() {
+    // spec: [answer.once]
+    let query = "quantile --column age --bounds 0:1024 --steps 4 --rows 50";
+    let folder = asking(query, "kinds = [\"quantile\"]");
+    let (serve, address) = folder.serve();
+    let members = members(&folder, &address, 4);
+    let answer = answer(serve, members, &folder);
+    let rounds = answer["rounds"].as_array().unwrap();
+    let of = |key: &str| Vec::from_iter(rounds.iter().map(|round| round[key].clone()));
+    assert_eq!(of("threshold"), [512.0, 256.0, 128.0, 64.0]);
+    assert_eq!(of("survivors"), [3, 3, 3, 3]);
+}
+
 #[test]
 fn quantile_takes_its_rounds_and_says_what_they_cost_together() {
     // spec: [stats.query.quantile]
     let query =
         "quantile --column age --bounds 0:128 --steps 5 --rows 50 --epsilon 40 --delta 1e-5";
     let folder = asking(query, "kinds = [\"quantile\"]");
-    // two thresholds may have equal answers, which only a bound on epsilon lets into two sums
+    // the site bounds what all rounds together cost
     let policy = folder
         .read("policy.toml")
         .replace("required = false", "required = true")
