@@ -21,7 +21,11 @@ impl Layout {
         let limbs = blocks.limbs_mut().chunks_mut(BLOCK_LIMBS);
         let lanes = lanes.chunks(self.lanes_per_block() as usize);
         for (limbs, lanes) in limbs.zip(lanes) {
-            pack_block(lanes.iter().map(|lane| lane & mask), self.lane_bits(), limbs);
+            pack_block(
+                lanes.iter().map(|lane| lane & mask),
+                self.lane_bits(),
+                limbs,
+            );
         }
         blocks
     }

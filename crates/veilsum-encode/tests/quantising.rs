@@ -8,8 +8,8 @@ use support::{SEED, float_plan, floats, manifest, quantize_floats, rng, sample, 
 use veilsum_dp::NoiseBound;
 use veilsum_dp::{Adjacency, Rational, Unit};
 use veilsum_encode::{
-    Clip, Dtype, EncodeError, Encoding, FloatEncoding, Manifest, PackedSum, Plan, Range,
-    Tensor, TensorData, TensorSpec, Update, Weight, contribute,
+    Clip, Dtype, EncodeError, Encoding, FloatEncoding, Manifest, PackedSum, Plan, Range, Tensor,
+    TensorData, TensorSpec, Update, Weight, contribute,
 };
 use veilsum_math::ring::Blocks;
 
