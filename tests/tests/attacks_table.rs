@@ -1,7 +1,6 @@
 //! Every test and every requirement that the table of attacks names exists, and every rule has its row.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     reason = "helpers of tests: a failure here is a failed test"
 )]
