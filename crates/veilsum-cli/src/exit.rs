@@ -51,7 +51,7 @@ impl Failure {
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self {
             kind,
-            message: message.to_string(),
+            message: short_numbers(&message.to_string()),
             hint: None,
         }
     }
@@ -115,6 +115,26 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The text with numbers of hundreds of digits, as floats print themselves, in exponents.
+fn short_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|sign: char| sign.is_ascii_digit()) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|sign: char| !sign.is_ascii_digit() && sign != '.');
+        let (number, after) = from.split_at(end.unwrap_or(from.len()));
+        out.push_str(before);
+        // digests have 64 digits
+        match number.parse::<f64>() {
+            Ok(value) if number.len() > 64 => out.push_str(&format!("{value:e}")),
+            _ => out.push_str(number),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,6 +148,15 @@ mod tests {
         );
         let named = Failure::failed("no").in_file(Path::new("roster.toml"));
         assert_eq!(named.to_string(), "error: roster.toml: no");
+    }
+
+    #[test]
+    fn numbers_of_hundreds_of_digits_are_told_in_exponents() {
+        let told = Failure::usage(format_args!("found {} and {}, 12.5", -1e300, 2e-200));
+        assert_eq!(told.message(), "found -1e300 and 2e-200, 12.5");
+        let digest = "7".repeat(64);
+        assert_eq!(short_numbers(&digest), digest);
+        assert_eq!(short_numbers("a.b 3 1.2.3 ä"), "a.b 3 1.2.3 ä");
     }
 
     #[test]

@@ -9,9 +9,10 @@ use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+use veilsum_encode::PlanError;
 use veilsum_proto::identity::{Identity, KeyError, KeyFileError, PublicKey};
 use veilsum_proto::roster::{Roster, RosterDraft, RosterError};
-use veilsum_proto::task::{Task, TaskError};
+use veilsum_proto::task::{NoiseSpecError, Task, TaskError};
 use zeroize::Zeroizing;
 
 /// Who may read a new file.
@@ -233,6 +234,18 @@ pub fn task(error: &TaskError) -> Failure {
         | TaskError::EncodingHas { .. }
         | TaskError::Version { .. } => Failure::usage(error)
             .hint("`veilsum task new` writes a task file with every key explained"),
+        // numbers that no task can have, whatever the federation
+        TaskError::Attempts { .. }
+        | TaskError::Rate { .. }
+        | TaskError::Plan(
+            PlanError::Precision { .. }
+            | PlanError::Clip { .. }
+            | PlanError::Range { .. }
+            | PlanError::Deviations { .. }
+            | PlanError::NoWeight
+            | PlanError::EmptyRange { .. },
+        )
+        | TaskError::Noise(NoiseSpecError::Delta { .. }) => Failure::usage(error),
         TaskError::Parameters(_) => Failure::refused(error)
             .hint("`veilsum plan --members N` shows what N members can withstand"),
         _ => Failure::refused(error),

@@ -3,11 +3,13 @@
 //! It joins the rooms: keys and rosters, tasks and plans, a coordinator, members, and a demonstration of all of them.
 
 mod args;
+mod caution;
 mod commands;
 mod config;
 mod demo;
 mod exit;
 mod files;
+mod limits;
 mod models;
 mod output;
 mod progress;

@@ -48,7 +48,10 @@ pub fn print(text: &impl fmt::Display) {
 pub fn print_json(value: &impl Serialize) {
     match serde_json::to_string(value) {
         Ok(line) => write_line(&line),
-        Err(error) => warn(&format_args!("a result has no JSON form: {error}")),
+        Err(error) => {
+            let text = format!("a result has no JSON form: {error}");
+            UNWRITTEN.get_or_init(|| Failure::failed(text));
+        }
     }
 }
 
@@ -89,6 +92,23 @@ pub fn unwritten(error: &io::Error) -> Failure {
 /// An epsilon with four digits, none of which promises more than the number.
 pub fn rounded_up(epsilon: f64) -> String {
     format!("{:.4}", (epsilon * 1e4).ceil() / 1e4)
+}
+
+/// Paths in JSON: what is not UTF-8 in them becomes U+FFFD, so that no result is lost by a file's name.
+pub mod lossy {
+    use serde::{Serialize as _, Serializer};
+    use std::path::{Path, PathBuf};
+
+    /// Of a path that is there.
+    pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&path.to_string_lossy())
+    }
+
+    /// Of one that may be missing.
+    pub fn maybe<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = path.as_deref().map(Path::to_string_lossy);
+        text.serialize(serializer)
+    }
 }
 
 fn write_line(line: &str) {

@@ -241,6 +241,69 @@ fn bad_tables_are_named_by_file_line_and_column() {
 }
 
 #[test]
+fn stray_quote_is_named_by_its_line_and_takes_one_row_under_noise() {
+    // spec: [stats.query.lines]
+    let (folder, _) = tables();
+    let folder = folder.path();
+    let rows: String = (0..50).map(|row| format!("{row},1\n")).collect();
+    let text = format!("age,b\n{}", rows.replace("10,1", "10,\"stray"));
+    std::fs::write(folder.join("stray.csv"), text).unwrap();
+    let count = "count --column age --member a.csv --member b.csv --member stray.csv";
+    refused(
+        folder,
+        count,
+        2,
+        &["stray.csv: line 12: found a quoted cell"],
+    );
+    let output = stats(folder, &format!("{count} --epsilon 20 --json"));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("stray.csv: 1 rows with a cell that is no number"));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    // 549 rows; noise of scale 1/20 is off by 2 with probability below 1e-17
+    near(&found["answer"]["count"]["value"], 549.0, 2.0);
+}
+
+#[test]
+fn what_rounding_may_have_done_is_stated_and_never_called_exact() {
+    // spec: [stats.query.round]
+    let (folder, _) = tables();
+    let folder = folder.path();
+    std::fs::write(folder.join("ten.csv"), "v\n10\n").unwrap();
+    let members = "--member ten.csv --member ten.csv --member ten.csv";
+    for kind in ["sum", "mean", "variance"] {
+        let wide = format!("{kind} --column v --bounds 0:1e9 {members}");
+        let output = stats(folder, &wide);
+        let (out, told) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("at most by rounding"), "{out}");
+        assert!(!out.contains("; exact"), "{out}");
+        assert!(told.contains("warning: the number for v"), "{told}");
+        let found = stats(folder, &format!("{wide} --json"));
+        let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+        let column = &found["answer"]["columns"][0];
+        let true_value = match kind {
+            "sum" => 30.0,
+            "mean" => 10.0,
+            _ => 0.0,
+        };
+        near(
+            &column["value"],
+            true_value,
+            column["rounding"].as_f64().unwrap(),
+        );
+    }
+    let output = stats(folder, &format!("count {members}"));
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("; exact, without noise")
+    );
+    let output = stats(folder, &format!("mean --column v --bounds 0:20 {members}"));
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
 fn wrong_queries_say_what_is_wanted() {
     let (folder, _) = tables();
     let folder = folder.path();

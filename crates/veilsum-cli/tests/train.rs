@@ -176,12 +176,65 @@ fn privacy_is_stated_each_round_and_its_noise_is_not_that_of_the_seed() {
 fn more_drop_outs_than_tolerated_end_a_round_and_not_the_training() {
     // spec: [job.skip]
     let folder = with(&job("fedavg", 2, ""));
-    let lines = json(&train(&folder, &["--json", "--dropout", "0.6"]));
+    let output = train(&folder, &["--json", "--dropout", "0.6"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    // nothing came of it: that is no success
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.contains("3 of 5 members vanish in each round, the job tolerates 1"));
+    let lines: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     for line in &lines[..2] {
         assert!(line["abort"].is_string(), "{line}");
         assert_eq!(line["version"], 0);
     }
-    assert_eq!(lines[2]["sums"], 0);
+    assert_eq!(
+        (&lines[2]["sums"], &lines[2]["exact"]),
+        (&0.into(), &Value::Null)
+    );
+    let refused = train(&folder, &["--dropout", "2", "--out", "none"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!folder.path().join("none").exists());
+}
+
+#[test]
+fn a_clip_that_leaves_nothing_is_told() {
+    let text = job("dp-fedavg", 1, "").replace("\"dp-fedavg\"", "\"dp-fedavg\"\nclip = 1e-6");
+    let output = train(&with(&text), &["--json"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("the clip cuts the updates of 100 % of the members"),
+        "{told}"
+    );
+    assert_eq!(json(&output)[0]["clipped"], 1.0);
+}
+
+#[test]
+fn a_resumed_training_keeps_its_history_byte_for_byte_and_readable() {
+    let folder = with(&job("fedavg", 3, "[encoding]\nsubset = 0.5\n"));
+    assert_eq!(
+        train(&folder, &["--pause-after", "2"]).status.code(),
+        Some(130)
+    );
+    let history = folder.path().join("out/history.jsonl");
+    let before = fs::read(&history).unwrap();
+    fs::write(
+        folder.path().join("out/memories-15"),
+        b"of a run that was cut off",
+    )
+    .unwrap();
+    assert!(train(&folder, &["--resume"]).status.success());
+    let after = fs::read(&history).unwrap();
+    assert_eq!(after[..before.len()], before);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(&history).unwrap().permissions().mode();
+        assert_ne!(mode & 0o044, 0, "{mode:o}");
+    }
+    assert!(!folder.path().join("out/memories-15").exists());
+    assert!(folder.path().join("out/memories-3").exists());
 }
 
 #[test]
@@ -236,7 +289,19 @@ fn files_of_members_train_where_a_test_file_judges() {
     assert_eq!(refused.status.code(), Some(2));
     let told = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(
-        told.contains("1.csv: line 2: found the label \"2\""),
+        told.contains("1.csv: line 2, column 2: found no label"),
+        "{told}"
+    );
+    fs::write(
+        folder.path().join("1.csv"),
+        "a,ill,b\n1,1,3\n1,1,\"3\n1,0,3\n",
+    )
+    .unwrap();
+    let refused = train(&folder, &["--out", "other"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        told.contains("1.csv: line 3: found a quoted cell"),
         "{told}"
     );
 }

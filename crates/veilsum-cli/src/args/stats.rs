@@ -84,9 +84,10 @@ pub struct Stats {
         requires = "epsilon"
     )]
     pub mechanism: NoiseLaw,
-    /// Members that may work with the coordinator: a rate or a count; more noise makes up for what they know of it
-    #[arg(long, value_name = "AMOUNT", default_value = "0")]
-    pub corrupt: Amount,
+    /// Members that may work with the coordinator: a rate or a count; more noise makes up for what they know of it [default: 0; with
+    /// --task as many as the default policy of members reckons with, a tenth of them and one at least]
+    #[arg(long, value_name = "AMOUNT")]
+    pub corrupt: Option<Amount>,
     /// Members that may vanish in a round: a rate or a count
     #[arg(long, value_name = "AMOUNT", default_value = "0")]
     pub dropout: Amount,

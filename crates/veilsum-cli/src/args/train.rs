@@ -35,7 +35,7 @@ pub struct Train {
     /// floor(rate x n) of them, drawn anew for each round
     #[arg(long, value_name = "RATE", default_value = "0")]
     pub dropout: Decimal,
-    /// Compare with FedAvg in the clear over the same survivors, with all data in one place, and in a job with privacy with the noise
+    /// Compare with the same algorithm in the clear over the same survivors (FedAvg in the place of dp-sgd and dp-fedavg), with all data in one place, and in a job with privacy with the noise
     /// that somebody would need who is trusted with every update
     #[arg(long)]
     pub baseline: bool,

@@ -50,7 +50,9 @@ pub fn generate() -> Result<Identity, Failure> {
 #[derive(Serialize)]
 struct NewKey {
     public: PublicKey,
+    #[serde(serialize_with = "crate::output::lossy::path")]
     file: PathBuf,
+    #[serde(serialize_with = "crate::output::lossy::path")]
     public_file: PathBuf,
 }
 

@@ -12,9 +12,11 @@ use crate::exit::Failure;
 use std::fs;
 use std::sync::Arc;
 use veilsum_client::{noise_rng, rounding_rng};
-use veilsum_encode::{PackedSum, Update, Weight, sha256_of_values};
+use veilsum_encode::{PackedSum, TensorData, Tensors, Update, Weight, sha256_of_values};
+use veilsum_learn::job::Algorithm;
 use veilsum_learn::{
-    CoordinatorHalf, Evaluation, Examples, Job, MemberHalf, Model, Outcome, WeightedMean, evaluate,
+    CoordinatorHalf, Evaluation, Examples, Job, MemberHalf, Model, Norms, Outcome, WeightedMean,
+    evaluate,
 };
 use veilsum_math::Blocks;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot};
@@ -248,6 +250,15 @@ impl Run {
     /// A round in plain floats, over the survivors of a sum.
     fn average(&mut self, sum: &Sum) -> Result<(), Failure> {
         let (round, model) = (sum.round.0, self.model()?);
+        // an adaptive clip is the member's own, and other algorithms need none
+        let clip = match self.coordinator.job().spec().algorithm {
+            Algorithm::DpFedAvg {
+                clip,
+                adaptive_quantile: None,
+                ..
+            } => Some(clip),
+            _ => None,
+        };
         let mut mean = WeightedMean::new(&self.coordinator.job().contribution_form());
         for slot in &sum.survivor_ids {
             let member = self.members.get_mut(slot.index());
@@ -255,7 +266,11 @@ impl Run {
                 .ok_or_else(|| unknown(*slot))?
                 .contribute(&model, round)
                 .map_err(|error| failure(&error))?;
-            mean.add(&brought.tensors, brought.weight)
+            let mut tensors = brought.tensors;
+            if let Some(clip) = clip {
+                clipped(&mut tensors, clip);
+            }
+            mean.add(&tensors, brought.weight)
                 .map_err(Failure::failed)?;
         }
         self.settle(sum);
@@ -277,6 +292,25 @@ impl Run {
     fn skip(&mut self, round: Round) -> Result<(), Failure> {
         let skipped = self.coordinator.skip(round.0);
         skipped.map_err(|error| failure(&error))
+    }
+}
+
+/// Scales an update down to a Euclidean norm, as members of DP-FedAvg do.
+fn clipped(update: &mut Tensors, most: f64) {
+    let norm = Norms::of(update).l2;
+    if norm <= most {
+        return;
+    }
+    let factor = most / norm;
+    for tensor in update.values_mut() {
+        match &mut tensor.data {
+            TensorData::F32(values) => values
+                .iter_mut()
+                .for_each(|value| *value = (f64::from(*value) * factor) as f32),
+            TensorData::F64(values) => values.iter_mut().for_each(|value| *value *= factor),
+            // trainers make no others
+            _ => {}
+        }
     }
 }
 
@@ -313,6 +347,19 @@ mod tests {
     use std::path::Path;
     use tempfile::TempDir;
     use veilsum_encode::{contribute, contribute_with_noise};
+
+    #[test]
+    fn plain_updates_are_clipped_as_masked_ones_are() {
+        let tensor = veilsum_encode::Tensor {
+            shape: vec![2],
+            data: TensorData::F32(vec![3.0, 4.0]),
+        };
+        let mut update = Tensors::from([("w".to_owned(), tensor)]);
+        clipped(&mut update, 10.0);
+        assert_eq!(update["w"].data, TensorData::F32(vec![3.0, 4.0]));
+        clipped(&mut update, 1.0);
+        assert_eq!(update["w"].data, TensorData::F32(vec![0.6, 0.8]));
+    }
 
     /// A federation, and the honest sum of its members 0 and 2 in its folder.
     fn honest() -> (TempDir, Federation, Sum) {

@@ -3,6 +3,7 @@
 use crate::args::demo::{AlgorithmName, Demo, MechanismName, UnitName};
 use crate::commands::train::setup::failure;
 use crate::exit::Failure;
+use crate::limits;
 use veilsum_dp::Unit;
 use veilsum_encode::{Encoding, Range};
 use veilsum_learn::job::{
@@ -13,6 +14,9 @@ use veilsum_learn::{Job, LocalSgd, digits};
 
 /// The digits, dealt by label; a tenth of the members may be corrupt, a quarter may vanish.
 pub fn job(args: &Demo) -> Result<Job, Failure> {
+    if let Some(epsilon) = args.epsilon {
+        limits::epsilon("--epsilon", epsilon)?;
+    }
     let algorithm = algorithm(args);
     let spec = JobSpec {
         name: TASK.to_owned(),
@@ -40,7 +44,7 @@ pub fn job(args: &Demo) -> Result<Job, Failure> {
         privacy: args.epsilon.map(|epsilon| privacy(args, epsilon)),
         federation: FederationSpec {
             corrupt: Amount::Rate(0.1),
-            dropout: Amount::Rate(0.25),
+            dropout: dropout(args),
         },
         ..JobSpec::new(
             args.members,
@@ -50,6 +54,14 @@ pub fn job(args: &Demo) -> Result<Job, Failure> {
         )
     };
     Job::new(spec).map_err(|error| failure(&error).hint(HINT))
+}
+
+/// A quarter of the members; none of three, since a sum of two tells each the other's update.
+fn dropout(args: &Demo) -> Amount {
+    match args.members {
+        ..=3 => Amount::Count(0),
+        _ => Amount::Rate(0.25),
+    }
 }
 
 /// What the job asks of the masked sum; updates of FedAvg on the digits are known to be small.

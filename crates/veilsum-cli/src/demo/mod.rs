@@ -40,6 +40,8 @@ use tempfile::TempDir;
 /// Runs the command. However it ends, its processes end and its folder goes.
 pub fn run(args: &Demo, output: Output) -> Outcome {
     let folder = files::private_folder("veilsum-demo-")?;
+    let report = args.report.as_deref().unwrap_or(Path::new(REPORT));
+    let new_folder = (!report.exists()).then_some(report);
     let ended = runtime::start()?.block_on(async {
         let mut signals = Signals::listen()?;
         // what is dropped here kills its processes
@@ -49,6 +51,10 @@ pub fn run(args: &Demo, output: Output) -> Outcome {
         }
     });
     remove(folder);
+    if let (Err(_), Some(report)) = (&ended, new_folder) {
+        // only if nothing is in it
+        let _ = std::fs::remove_dir(report);
+    }
     ended
 }
 
@@ -72,6 +78,9 @@ async fn demonstrate(args: &Demo, folder: &Path, output: Output) -> Outcome {
         true => Script::new(args.members, args.rounds, federation.parameters.d),
         false => Script::default(),
     };
+    if args.vanish && federation.parameters.d == 0 {
+        warn(&"of so few members none may vanish: --vanish kills nobody; take 4 or more");
+    }
     let screen = Screen::new(output);
     let mut coordinator = Coordinator::start(&federation)?;
     let address = coordinator.address().await?;

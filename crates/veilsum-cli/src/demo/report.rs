@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use veilsum_dp::Unit;
+use veilsum_encode::Encoding;
 use veilsum_learn::job::Algorithm;
 use veilsum_learn::{Evaluation, Job};
 use veilsum_proto::noise::RoundNoise;
@@ -37,6 +38,7 @@ pub struct Report {
     delta: Option<f64>,
     unit: Option<Unit>,
     /// Where the page is, if there is one.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     report: Option<PathBuf>,
     #[serde(skip)]
     pooled: Evaluation,
@@ -209,9 +211,11 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
     say(
         "update",
         format!(
-            "{} coordinates of {} bits, masked: {}",
+            "{} coordinates of {} bits in lanes of {}, {} integers with padding and weight, masked: {}",
             grouped(plan.coordinates()),
+            precision_bits(federation.task.encoding()),
             plan.lane_bits(),
+            grouped(plan.padded_coordinates() + 1),
             bytes(plan.packed_bytes() as u64)
         ),
     );
@@ -248,6 +252,13 @@ fn intro(federation: &Federation, script: &Script, address: &str) -> String {
          {text}\n{}",
         head(noise.is_some())
     )
+}
+
+fn precision_bits(encoding: &Encoding) -> u8 {
+    match encoding {
+        Encoding::Float(float) => float.precision_bits,
+        Encoding::Integer { .. } => 64,
+    }
 }
 
 /// What the noise is.

@@ -1,6 +1,7 @@
 //! What `veilsum simulate` is asked for.
 
 use crate::exit::Failure;
+use crate::limits;
 use crate::simulate::npy;
 use clap::Args;
 use std::path::PathBuf;
@@ -69,7 +70,7 @@ impl SimulateArgs {
             ("--late-dropout", self.late_dropout),
             ("--corrupt", self.corrupt),
         ] {
-            at_most_one(flag, rate)?;
+            limits::rate(flag, rate)?;
         }
         if let Some(dim) = self.dim.filter(|dim| *dim > MAX_DIM) {
             return Err(Failure::usage(format_args!(
@@ -85,7 +86,7 @@ impl SimulateArgs {
             None if together.floor_times(ONE_BILLION) > ONE_BILLION / 10 => together,
             None => Decimal::from_tenths(1),
         };
-        at_most_one("--tolerance", tolerance)?;
+        limits::rate("--tolerance", tolerance)?;
         let matrix = self
             .inputs
             .as_ref()
@@ -109,15 +110,6 @@ impl SimulateArgs {
             late: self.late_dropout.floor_times(self.members),
         })
     }
-}
-
-fn at_most_one(flag: &str, rate: Decimal) -> Result<(), Failure> {
-    if rate.exceeds_one() {
-        return Err(Failure::usage(format_args!(
-            "{flag} is {rate}, wanted a rate from 0 to 1"
-        )));
-    }
-    Ok(())
 }
 
 /// Most coordinates of a simulated round, whose vectors all stand in this machine's memory.

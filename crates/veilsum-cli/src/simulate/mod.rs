@@ -6,6 +6,7 @@ mod result;
 
 pub use args::SimulateArgs;
 
+use crate::caution;
 use crate::exit::{Failure, Outcome};
 use crate::output::{self, Output};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,8 +34,9 @@ pub fn run(args: &SimulateArgs, output: Output) -> Outcome {
         .parameters(args.members)
         .map_err(|error| crate::files::task(&error))?;
     // the text result says it itself
-    if output.is_json() && parameters.verdict().is_warning() {
-        output::tell(&parameters.verdict());
+    let verdict = caution::verdict(&parameters);
+    if output.is_json() && verdict.is_warning {
+        output::tell(&verdict.text);
     }
     task.plan(args.members)
         .map_err(|error| crate::files::task(&error))?;

@@ -1,5 +1,6 @@
 //! What `veilsum simulate` says.
 
+use crate::caution;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::simulate::SimulateArgs;
 use crate::table::{self, Side, Table};
@@ -91,7 +92,7 @@ impl SimulateResult {
             expansion: report.member_upload_bytes as f64 / plain,
             coordinator_peak_bytes: report.coordinator_peak_bytes,
             wall_s: report.wall_s,
-            verdict: parameters.verdict().to_string(),
+            verdict: caution::verdict(parameters).text,
         }
     }
 

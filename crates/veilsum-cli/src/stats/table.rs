@@ -8,8 +8,9 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
 use serde::Deserialize;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use veilsum_learn::quotes;
 use veilsum_learn::stats::Query;
 
 /// What an empty cell in a column of the query does, where there is no noise.
@@ -47,6 +48,7 @@ pub fn read(
     noised: bool,
 ) -> Result<(Array2<f64>, LeftOut), Failure> {
     let file = File::open(path).map_err(|error| Failure::io(path, &error))?;
+    let file = BufReader::new(file);
     let found = match noised {
         true => first_rows(file, path, query),
         false => all_rows(file, path, query, empty),
@@ -60,69 +62,129 @@ pub fn read(
 /// Rows, their values one after the other, and what is left out.
 type Found = (usize, Vec<f64>, LeftOut);
 
-/// The usable ones among the first rows of the file, as many as the query takes. A blank line is a row without values: its place counts,
-/// so that a row that is made empty brings no other in.
-// spec: [stats.query.rows] [stats.query.missing]
-fn first_rows(file: impl Read, path: &Path, query: &Query) -> Result<Found, Failure> {
-    // the last line ends like all others, so that lines can be counted
-    let file = file.chain(&b"\n"[..]);
-    let mut reader = ReaderBuilder::new().flexible(true).from_reader(file);
-    let places = {
-        let mut head = reader
-            .headers()
-            .map_err(|error| broken(path, &error))?
-            .clone();
-        head.trim();
-        places(&head, path, query)?
-    };
+/// The usable ones among the first rows of the file, as many as the query takes. A row is a line, whatever it holds: a blank one or one with
+/// an open quote has its place too, so that no row brings others in or takes others along.
+// spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
+fn first_rows(mut file: impl BufRead, path: &Path, query: &Query) -> Result<Found, Failure> {
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
-    let (mut record, mut place) = (ByteRecord::new(), 0_u64);
+    let (mut columns, mut number, mut place) = (None::<Vec<usize>>, 0_u64, 0_u64);
+    let (mut chunk, mut record) = (Vec::new(), ByteRecord::new());
     loop {
-        let before = reader.position().line();
-        if !reader
-            .read_byte_record(&mut record)
-            .map_err(|error| broken(path, &error))?
-        {
+        chunk.clear();
+        let read = file.read_until(b'\n', &mut chunk);
+        if read.map_err(|error| Failure::io(path, &error))? == 0 {
             break;
         }
-        let lines = reader.position().line().saturating_sub(before);
-        let inside = record.as_slice().iter().filter(|byte| **byte == b'\n');
-        // blank lines stand before the record
-        let blank = lines.saturating_sub(1 + inside.count() as u64);
-        place = place.saturating_add(blank + 1);
-        if place > query.rows().into() {
-            left_out.beyond += 1;
-            continue;
-        }
-        let cells = places.iter().map(|place| {
-            let cell = record.get(*place).unwrap_or_default().trim_ascii();
-            let text = std::str::from_utf8(cell).ok();
-            (cell.is_empty(), text.and_then(number))
-        });
-        let cells = Vec::from_iter(cells);
-        let row: Option<Vec<f64>> = cells.iter().map(|(_, value)| *value).collect();
-        match row {
-            Some(row) => {
-                rows += 1;
-                values.extend(row);
+        let chunk = chunk.strip_suffix(b"\n").unwrap_or(&chunk);
+        for line in quotes::lines(chunk) {
+            number = number.saturating_add(1);
+            let Some(columns) = &columns else {
+                // blank lines stand before the head
+                if !line.is_empty() {
+                    columns = Some(head_of(line, number, path, query)?);
+                }
+                continue;
+            };
+            place = place.saturating_add(1);
+            if line.is_empty() {
+                continue;
             }
-            None if cells.iter().any(|(empty, _)| *empty) => left_out.empty += 1,
-            None => left_out.malformed += 1,
+            if place > query.rows().into() {
+                left_out.beyond += 1;
+                continue;
+            }
+            if quotes::is_open(line) || !cells_of(line, &mut record) {
+                left_out.malformed += 1;
+                continue;
+            }
+            match cells(&record, columns) {
+                Cells::Values(row) => {
+                    rows += 1;
+                    values.extend(row);
+                }
+                Cells::Empty => left_out.empty += 1,
+                Cells::Malformed => left_out.malformed += 1,
+            }
         }
     }
-    Ok((rows, values, left_out))
+    match columns {
+        Some(_) => Ok((rows, values, left_out)),
+        // a file without a line lacks every column
+        None => places(&StringRecord::new(), path, query).map(|_| (0, values, left_out)),
+    }
+}
+
+/// Places of the columns in the line of the head.
+fn head_of(line: &[u8], number: u64, path: &Path, query: &Query) -> Result<Vec<usize>, Failure> {
+    if quotes::is_open(line) {
+        return Err(open_quote(path, number));
+    }
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(line);
+    let head = reader
+        .headers()
+        .map_err(|error| broken(path, &error, line))?;
+    places(head, path, query)
+}
+
+/// Cuts a line into its cells; whether there were any.
+fn cells_of(line: &[u8], record: &mut ByteRecord) -> bool {
+    let mut reader = ReaderBuilder::new();
+    reader.has_headers(false).flexible(true);
+    reader.buffer_capacity(line.len().saturating_add(1));
+    let mut reader = reader.from_reader(line);
+    reader.read_byte_record(record).unwrap_or(false)
+}
+
+/// What a line holds in the columns of the query.
+enum Cells {
+    Values(Vec<f64>),
+    Empty,
+    Malformed,
+}
+
+fn cells(record: &ByteRecord, columns: &[usize]) -> Cells {
+    let cells = columns.iter().map(|place| {
+        let cell = record.get(*place).unwrap_or_default().trim_ascii();
+        let text = std::str::from_utf8(cell).ok();
+        (cell.is_empty(), text.and_then(number))
+    });
+    let cells = Vec::from_iter(cells);
+    let row: Option<Vec<f64>> = cells.iter().map(|(_, value)| *value).collect();
+    match row {
+        Some(row) => Cells::Values(row),
+        None if cells.iter().any(|(empty, _)| *empty) => Cells::Empty,
+        None => Cells::Malformed,
+    }
 }
 
 /// All rows; a table that is not whole is refused by line and column.
-// spec: [stats.query.rows] [stats.query.missing]
-fn all_rows(file: impl Read, path: &Path, query: &Query, empty: Empty) -> Result<Found, Failure> {
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(file);
-    let head = reader.headers().map_err(|error| broken(path, &error))?;
+// spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
+fn all_rows(
+    mut file: impl Read,
+    path: &Path,
+    query: &Query,
+    empty: Empty,
+) -> Result<Found, Failure> {
+    let mut text = Vec::new();
+    let read = file.read_to_end(&mut text);
+    read.map_err(|error| Failure::io(path, &error))?;
+    if let Some(line) = quotes::first_open(&text) {
+        return Err(open_quote(path, line));
+    }
+    let mut reader = ReaderBuilder::new()
+        .trim(Trim::All)
+        .from_reader(text.as_slice());
+    let head = reader
+        .headers()
+        .map_err(|error| broken(path, &error, &text))?;
     let places = places(head, path, query)?;
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
     for record in reader.records() {
-        let record = record.map_err(|error| broken(path, &error))?;
-        match row(&record, &places, query.columns()).map_err(|failure| failure.in_file(path))? {
+        let record = record.map_err(|error| broken(path, &error, &text))?;
+        let line = || line(record.position(), &text);
+        match row(&record, line, &places, query.columns())
+            .map_err(|failure| failure.in_file(path))?
+        {
             Row::Values(_) if rows >= query.rows() as usize => {
                 return Err(too_many(path, query.rows()));
             }
@@ -132,7 +194,7 @@ fn all_rows(file: impl Read, path: &Path, query: &Query, empty: Empty) -> Result
             }
             Row::Empty(_) if empty == Empty::Skip => left_out.empty += 1,
             Row::Empty(column) => {
-                let line = line(&record);
+                let line = line();
                 let error = format!("line {line}, column {column:?}: the cell is empty");
                 return Err(Failure::usage(error)
                     .in_file(path)
@@ -152,6 +214,7 @@ enum Row<'a> {
 
 fn row<'a>(
     record: &StringRecord,
+    line: impl Fn() -> u64,
     places: &[usize],
     names: &'a [String],
 ) -> Result<Row<'a>, Failure> {
@@ -162,7 +225,7 @@ fn row<'a>(
             return Ok(Row::Empty(name));
         }
         values.push(number(cell).ok_or_else(|| {
-            let line = line(record);
+            let line = line();
             Failure::usage(format_args!(
                 "line {line}, column {name:?}: found something else than a number"
             ))
@@ -199,8 +262,8 @@ fn place(head: &StringRecord, name: &str) -> Result<usize, Failure> {
     }
 }
 
-fn line(record: &StringRecord) -> u64 {
-    record.position().map_or(0, csv::Position::line)
+fn line(position: Option<&csv::Position>, text: &[u8]) -> u64 {
+    position.map_or(0, |position| quotes::line_of(text, position.record()))
 }
 
 fn too_many(path: &Path, most: u32) -> Failure {
@@ -209,8 +272,15 @@ fn too_many(path: &Path, most: u32) -> Failure {
         .hint("ask with a larger --rows (`rows` of the query), or with noise, where the first rows of the table count")
 }
 
+fn open_quote(path: &Path, line: u64) -> Failure {
+    let error = format!("line {line}: found a quoted cell that does not end in its line");
+    Failure::usage(error)
+        .in_file(path)
+        .hint("close the quote, or take it away; a cell cannot span lines")
+}
+
 /// Unequal numbers of cells, bytes that are no UTF-8, a disk that fails.
-fn broken(path: &Path, error: &csv::Error) -> Failure {
+fn broken(path: &Path, error: &csv::Error, text: &[u8]) -> Failure {
     let line = match error.kind() {
         csv::ErrorKind::Io(error) => return Failure::io(path, error),
         csv::ErrorKind::UnequalLengths {
@@ -218,11 +288,11 @@ fn broken(path: &Path, error: &csv::Error) -> Failure {
             expected_len,
             len,
         } => {
-            let line = pos.as_ref().map_or(0, csv::Position::line);
+            let line = line(pos.as_ref(), text);
             let error = format!("line {line}: found {len} cells, the head has {expected_len}");
             return Failure::usage(error).in_file(path);
         }
-        csv::ErrorKind::Utf8 { pos, .. } => pos.as_ref().map_or(0, csv::Position::line),
+        csv::ErrorKind::Utf8 { pos, .. } => line(pos.as_ref(), text),
         _ => 0,
     };
     Failure::usage(format_args!(
@@ -305,6 +375,28 @@ mod tests {
         assert!(rows("a,a\n", &query(&["a"], 9), Empty::Skip, false).is_err());
     }
 
+    /// To a reader of CSV one stray quote is a cell that holds all lines to the next.
+    #[test]
+    fn open_quotes_are_named_by_line_and_swallow_no_row() {
+        // spec: [stats.query.lines]
+        for (text, line) in [
+            ("a,b\n1,2\n10,\"stray\n3,4\n5,6\n", 3),
+            ("a,b\n1,2\n3,4\n5,\"6", 4),
+            ("a,b\n1,\"2\n3\"\n4,5\n", 2),
+            ("a,\"b\n1,2\n", 1),
+            ("a,b\n\n1,2\n\n3,\"4\n", 5),
+        ] {
+            let told = rows(text, &query(&["a"], 9), Empty::Skip, false).unwrap_err();
+            let wanted = format!("line {line}: found a quoted cell");
+            assert!(told.message().contains(&wanted), "{told}");
+            assert_eq!(told.kind, crate::exit::Kind::Usage);
+        }
+        let text = "a,b\n1,2\n10,\"stray\n3,4\n5,6\n";
+        let (found, left_out) = rows(text, &query(&["a"], 9), Empty::Refuse, true).unwrap();
+        assert_eq!(found.column(0).to_vec(), [1.0, 3.0, 5.0]);
+        assert_eq!((left_out.malformed, left_out.empty), (1, 0));
+    }
+
     #[test]
     fn rows_beyond_the_limit_are_refused_without_noise() {
         // spec: [stats.query.rows]
@@ -345,7 +437,8 @@ mod tests {
             ("a\n1\n\n3\n4\n", vec![1.0], 2),
             ("a\r\n\r\n2\r\n3\r\n", vec![2.0], 1),
             ("a\n\"\"\n2\n3\n", vec![2.0], 1),
-            ("a,b\n1,\"x\ny\"\n2,z\n3,z\n", vec![1.0, 2.0], 1),
+            ("a,b\n1,x\n\"2\n3,z\n4,\"z\n", vec![1.0], 2),
+            ("a,b\n1,\"x\ny\"\n2,z\n3,z\n", vec![], 2),
             ("a,b\n,x\n,\n3,z\n", vec![], 1),
         ] {
             let (found, left_out) = rows(text, &query(&["a"], 2), Empty::Refuse, true).unwrap();

@@ -239,7 +239,9 @@ fn task_refusals_have_codes() {
     folder.ok("task new task.toml");
     let refusals = [
         ("task new task.toml", 5, "exists already"),
-        ("task new a.toml --bits 1", 3, "1"),
+        ("task new a.toml --bits 1", 2, "1"),
+        ("task new a.toml --clip-l2 nan", 2, "clip"),
+        ("task new a.toml --attempts 0", 2, "max_attempts"),
         ("task new a.toml --tensor update:f32", 2, ""),
         ("task new a.toml --tensor update:i8:3", 3, "update"),
         ("task new a.toml --from task.toml", 2, "extension"),
@@ -448,8 +450,8 @@ fn every_mechanism_and_unit_can_be_planned() {
 fn noise_that_cannot_be_is_refused_with_what_can() {
     let folder = Folder::new();
     let refusals = [
-        ("--epsilon 0", 2, "wanted a positive epsilon"),
-        ("--epsilon 1 --delta 1.5", 3, "`delta` of the noise is 1.5"),
+        ("--epsilon 0", 2, "wanted a number above 0"),
+        ("--epsilon 1 --delta 1.5", 2, "`delta` of the noise is 1.5"),
         ("--epsilon 1 --bits 40", 3, "take at most 13 bits"),
         ("--epsilon 1 --max-weight 2", 3, "`max_weight` is 2"),
         ("--epsilon 1 --unit example", 3, "example clip"),

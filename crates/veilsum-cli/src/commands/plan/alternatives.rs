@@ -71,7 +71,7 @@ fn derive(subject: &Subject<'_>, dropout: u32, graph: GraphChoice) -> Option<Alt
             } else {
                 "ring"
             };
-            let verdict = facts.parameters.verdict().to_string();
+            let verdict = facts.verdict;
             let short = Short {
                 parameters: facts.parameters,
                 member_upload_bytes: facts.traffic.member_upload_bytes,

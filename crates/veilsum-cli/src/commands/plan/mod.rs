@@ -10,10 +10,12 @@ pub use noise::{Bits, Wanted};
 pub use report::{Report, Subject};
 
 use crate::args::plan::{DEFAULT_BITS, Plan, clip_of};
-use crate::exit::{Failure, Outcome};
+use crate::exit::{Failure, Kind, Outcome};
 use crate::files;
-use crate::output::Output;
+use crate::limits;
+use crate::output::{self, Output};
 use alternatives::Alternatives;
+use serde_json::json;
 use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, TensorSpec};
 use veilsum_proto::ids::Round;
 use veilsum_proto::roster::{Name, RosterDraft};
@@ -21,6 +23,28 @@ use veilsum_proto::task::{DEFAULT_ATTEMPTS, Task, TaskError, TaskSpec};
 
 /// Runs the command.
 pub fn run(args: &Plan, output: Output) -> Outcome {
+    match report(args) {
+        Ok(report) => report.show(output),
+        Err(failure) => Err(refused(failure, output)),
+    }
+}
+
+/// With JSON a refusal is a verdict on standard output too, whatever refuses.
+pub fn refused(failure: Failure, output: Output) -> Failure {
+    if output.is_json() && failure.kind == Kind::Refused {
+        output::print_json(&json!({
+            "verdict": format!("refused: {}", failure.message()),
+            "verdict_kind": "refused",
+            "refusal": "task",
+        }));
+    }
+    failure
+}
+
+fn report(args: &Plan) -> Result<Report, Failure> {
+    if let Some(epsilon) = args.privacy.epsilon {
+        limits::epsilon("--epsilon", epsilon)?;
+    }
     let most = RosterDraft::MAX_LAST_ROUND.0;
     if !(1..=most).contains(&args.rounds) {
         return Err(Failure::usage(format_args!(
@@ -52,7 +76,7 @@ pub fn run(args: &Plan, output: Output) -> Outcome {
         report.with_noise_table(&task);
     }
     report.alternatives = Some(Alternatives::derive(&subject));
-    report.show(output)
+    Ok(report)
 }
 
 /// Chooses the noise, unless the numbers of the round are refused anyway: that is for the report to say.

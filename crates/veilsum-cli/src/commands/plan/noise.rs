@@ -3,6 +3,7 @@
 use crate::args::plan::Privacy;
 use crate::exit::Failure;
 use crate::files;
+use crate::limits;
 use veilsum_dp::{CalibrationError, Cohort, Law, NoisePlanError, Rational, Target, calibrate};
 use veilsum_encode::Encoding;
 use veilsum_proto::parameters::{Decimal, Parameters};
@@ -87,6 +88,7 @@ impl Wanted {
     ///
     /// Epsilon or delta is out of range, no noise reaches them, or the noise that does has no tables.
     pub fn chosen(&self, outlined: &Task, members: u32, bits: Bits) -> Result<Task, Failure> {
+        limits::epsilon("--epsilon", self.epsilon)?;
         let failure = match self.on_its_grid(outlined, members) {
             Ok(task) => return Ok(task),
             Err(Unfit::Other(failure)) => return Err(failure),

@@ -3,6 +3,7 @@
 use super::alternatives::Alternatives;
 use super::privacy::Worth;
 use super::traffic::Traffic;
+use crate::caution;
 use crate::exit::{Failure, Outcome};
 use crate::files;
 use crate::output::{self, Output};
@@ -42,8 +43,10 @@ pub(super) struct Facts {
     graph: &'static str,
     /// Slots of a window of the ring.
     window: Option<u32>,
-    verdict: String,
+    pub(super) verdict: String,
     verdict_kind: &'static str,
+    /// What members or their sites may mind all the same.
+    warnings: Vec<String>,
     /// Most drop-outs even if all corrupt members refuse, in the complete graph.
     pub(super) largest_dropout_if_corrupt_refuse: Option<u32>,
     /// Most drop-outs if corrupt members answer, in the complete graph.
@@ -138,15 +141,16 @@ impl Facts {
         } = task.derive(members)?;
         let privacy = task.noise().zip(noise.as_deref());
         let traffic = Traffic::of(task, members, &parameters, &plan);
-        let verdict = parameters.verdict();
+        let verdict = caution::verdict(&parameters);
         let largest = largest_tolerance(parameters.n, parameters.c);
         let complete = parameters.is_complete();
         Ok(Self {
             members,
             graph: if complete { "complete" } else { "ring" },
             window: parameters.window(),
-            verdict: verdict.to_string(),
-            verdict_kind: verdict.kind(),
+            verdict: verdict.text,
+            verdict_kind: verdict.kind,
+            warnings: caution::of(&parameters, members),
             largest_dropout_if_corrupt_refuse: largest.if_corrupt_refuse.filter(|_| complete),
             largest_dropout_if_corrupt_answer: largest.if_corrupt_answer.filter(|_| complete),
             dim: plan.coordinates(),
@@ -189,12 +193,21 @@ impl Facts {
     }
 
     fn error_in_words(&self) -> String {
-        let rounds = grouped(self.rounds);
         match self.error_log2 {
             None => {
-                format!("none over {rounds} rounds: nothing is left to chance in a complete graph")
+                let rounds = match self.rounds {
+                    1 => "1 round".to_owned(),
+                    rounds => format!("{} rounds", grouped(rounds)),
+                };
+                format!("none over {rounds}: nothing is left to chance in a complete graph")
             }
-            Some(log2) => format!("2^{log2:.1} over {rounds} round numbers, used or not"),
+            Some(log2) => {
+                let numbers = match self.rounds {
+                    1 => "1 round number".to_owned(),
+                    rounds => format!("{} round numbers", grouped(rounds)),
+                };
+                format!("2^{log2:.1} over {numbers}, used or not")
+            }
         }
     }
 }
@@ -319,7 +332,10 @@ impl fmt::Display for Facts {
         if let Some(privacy) = &self.privacy {
             privacy.rows(&mut table);
         }
-        write!(f, "{table}\n\n{}", self.verdict)
+        write!(f, "{table}\n\n{}", self.verdict)?;
+        self.warnings
+            .iter()
+            .try_for_each(|warning| write!(f, "\nwarning: {warning}"))
     }
 }
 

@@ -269,7 +269,8 @@ fn has_chain(task: &Task) -> bool {
 
 /// Siblings from a leaf to the root of a tree over so many leaves.
 fn depth(leaves: u32) -> usize {
-    leaves.next_power_of_two().trailing_zeros() as usize
+    let full = leaves.checked_next_power_of_two();
+    full.map_or(u32::BITS, u32::trailing_zeros) as usize
 }
 
 const SLOT: Slot = Slot(0);

@@ -5,6 +5,7 @@ mod report;
 mod rounds;
 
 use crate::args::stats::{BoundsArg, Stats};
+use crate::caution;
 use crate::exit::{Failure, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::output::{self, Output};
@@ -14,7 +15,7 @@ pub use report::StatsResult;
 use report::TaskWritten;
 pub use rounds::RoundLine;
 use std::path::Path;
-use veilsum_dp::{Rational, Unit};
+use veilsum_dp::Unit;
 use veilsum_learn::stats::{Kind, Parameters, Query};
 use veilsum_proto::task::Task;
 
@@ -29,8 +30,8 @@ pub fn run(args: &Stats, output: Output) -> Outcome {
         Some(members) => members,
         None => u32::try_from(args.member.len()).unwrap_or(u32::MAX),
     };
-    if args.epsilon.as_ref().is_some_and(Rational::is_zero) {
-        return Err(Failure::usage("--epsilon is 0, wanted a number above 0"));
+    if let Some(epsilon) = &args.epsilon {
+        crate::limits::epsilon("--epsilon", epsilon.to_f64_up())?;
     }
     let wrong = |failure: Failure| match &args.query {
         Some(path) => failure.in_file(path),
@@ -38,7 +39,10 @@ pub fn run(args: &Stats, output: Output) -> Outcome {
     };
     let (query, task) = noise::plan(args, &parameters, members).map_err(wrong)?;
     match &args.task {
-        Some(path) => write_task(args, path, &query, &task, members, output),
+        Some(path) => {
+            caution::of_task(&task, members)?;
+            write_task(args, path, &query, &task, members, output)
+        }
         None => compute(args, query, &task, output),
     }
 }
@@ -53,7 +57,9 @@ fn compute(args: &Stats, query: Query, task: &Task, output: Output) -> Outcome {
     let spent = rounds.len() as u64;
     let noise = task.noise().zip(noise.as_deref());
     let noise = noise.map(|(spec, noise)| (spec, noise, spent));
-    output.show(&StatsResult::new(query, answer, members, rounds, noise));
+    let result = StatsResult::new(query, answer, members, rounds, noise);
+    result.warnings().iter().for_each(output::warn);
+    output.show(&result);
     Ok(())
 }
 

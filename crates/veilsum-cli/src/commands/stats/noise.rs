@@ -1,6 +1,7 @@
 //! The noise that a query needs for its epsilon.
 
 use crate::args::stats::Stats;
+use crate::caution;
 use crate::exit::Failure;
 use crate::files;
 use crate::stats::task::{example_clip, spec};
@@ -9,7 +10,7 @@ use veilsum_dp::{
 };
 use veilsum_encode::Plan;
 use veilsum_learn::stats::{Kind, Parameters, Query};
-use veilsum_proto::parameters::Decimal;
+use veilsum_proto::parameters::{Amount, Decimal};
 use veilsum_proto::task::{NoiseLaw, NoiseSpec, Task, TaskError, TaskSpec};
 
 /// A query and its task over `members`, with the least noise that all its rounds together need.
@@ -23,7 +24,7 @@ pub(super) fn plan(
 ) -> Result<(Query, Task), Failure> {
     let Some(epsilon) = &args.epsilon else {
         let query = query(parameters)?;
-        let task = checked(spec(&query, args.corrupt, args.dropout)?)?;
+        let task = checked(spec(&query, corrupt(args, members), args.dropout)?)?;
         fits(&task, members)?;
         return Ok((query, task));
     };
@@ -43,9 +44,21 @@ pub(super) fn plan(
     }
     let failure = tried.unwrap_or_else(|| Failure::refused("no grid is coarse enough"));
     Err(failure.hint(match free {
+        true if args.query.is_some() => "choose a larger --epsilon, another --mechanism, or less `rows` or `steps` in the query file",
         true => "choose a larger --epsilon, another --mechanism, or fewer --rows or --steps",
+        false if args.query.is_some() => "leave `bits` and `shrink` out of the query file, and they are chosen by the noise",
         false => "leave --bits and --shrink out, and they are chosen by the noise",
     }))
+}
+
+/// Members that may work with the coordinator: in a task for a network as many as the default policy of its members reckons with, if
+/// a round can have so many.
+fn corrupt(args: &Stats, members: u32) -> Amount {
+    let default = match args.task {
+        Some(_) => caution::default_corrupt(members, args.dropout.ceil_of(members)),
+        None => 0,
+    };
+    args.corrupt.unwrap_or(Amount::Count(default))
 }
 
 /// Why there is no task.
@@ -91,7 +104,7 @@ fn with_noise(
         let delta = &args.delta;
         Failure::usage(format_args!("--delta is {delta}, wanted 1e-18 to below 1"))
     })?;
-    let without = spec(query, args.corrupt, args.dropout)?;
+    let without = spec(query, corrupt(args, members), args.dropout)?;
     let clip = example_clip(query, law, args.unit);
     let of = |parameter| TaskSpec {
         noise: Some(NoiseSpec {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use veilsum_dp::{Sharing, Unit};
-use veilsum_learn::stats::{Answer, Bin, ColumnEstimate, Estimate, Query};
+use veilsum_learn::stats::{Answer, Bin, ColumnEstimate, Estimate, Kind, Query};
 use veilsum_proto::noise::RoundNoise;
 use veilsum_proto::task::{NoiseLaw, NoiseSpec, Task};
 
@@ -25,6 +25,7 @@ pub struct StatsResult {
 /// A task that was written for a query.
 #[derive(Debug, Serialize)]
 pub(super) struct TaskWritten {
+    #[serde(serialize_with = "crate::output::lossy::path")]
     file: PathBuf,
     query: Query,
     digest: String,
@@ -56,15 +57,63 @@ impl StatsResult {
         noise: Option<(&NoiseSpec, &RoundNoise, u64)>,
     ) -> Self {
         let survivors = rounds.iter().map(|round| round.survivors).min();
+        let survivors = survivors.unwrap_or(0);
+        let of = u32::try_from(survivors).unwrap_or(u32::MAX);
+        let answer = answer.rounded_by(&query, of);
         Self {
             noise: noise.map(|(spec, noise, spent)| NoiseLine::new(spec, noise, spent)),
-            survivors: survivors.unwrap_or(0),
+            survivors,
             query,
             answer,
             members,
             rounds,
         }
     }
+}
+
+impl StatsResult {
+    /// Numbers of which rounding may be a good part, in words.
+    pub fn warnings(&self) -> Vec<String> {
+        let (Answer::Sum { columns }
+        | Answer::Mean { columns, .. }
+        | Answer::Variance { columns, .. }) = &self.answer
+        else {
+            return Vec::new();
+        };
+        columns.iter().filter_map(coarse).collect()
+    }
+
+    /// What stands in the place of noise where there is none.
+    fn without_noise(&self) -> String {
+        let members = u32::try_from(self.survivors).unwrap_or(u32::MAX);
+        let counts = self.query.count_rounding(members);
+        let rounding = match self.query.kind() {
+            Kind::Sum | Kind::Mean | Kind::Variance => {
+                "not exact (rounding as shown), without noise".to_owned()
+            }
+            _ if self.query.is_exact() => "exact, without noise".to_owned(),
+            _ => format!(
+                "without noise, rounding at most ± {} a count",
+                number(counts)
+            ),
+        };
+        format!("{rounding}: it may tell much about single rows")
+    }
+}
+
+/// Why a number says little: rounding may be more than a hundredth of it, and noise does not hide that.
+fn coarse(column: &ColumnEstimate) -> Option<String> {
+    let (value, rounding) = (column.estimate.value?, column.rounding?);
+    let noise = column.estimate.standard_error.unwrap_or(0.0);
+    let little = rounding > value.abs() / 100.0 && rounding > noise && rounding > 0.0;
+    little.then(|| {
+        format!(
+            "the number for {} is {}, and rounding may have moved it by up to {}: ask with narrower --bounds, more --bits or a smaller --shrink",
+            column.column,
+            number(value),
+            number(rounding)
+        )
+    })
 }
 
 impl TaskWritten {
@@ -111,7 +160,7 @@ impl fmt::Display for StatsResult {
         )?;
         match &self.noise {
             Some(noise) => write!(f, "; {noise}"),
-            None => f.write_str("; exact, without noise: it may tell much about single rows"),
+            None => write!(f, "; {}", self.without_noise()),
         }
     }
 }
@@ -220,10 +269,23 @@ impl fmt::Display for InWords<'_> {
 
 fn add(table: &mut Table, what: &str, columns: &[ColumnEstimate]) {
     for ColumnEstimate {
-        column, estimate, ..
+        column,
+        estimate,
+        rounding,
+        ..
     } in columns
     {
-        table.row(cells(format!("{what} of {column}"), estimate));
+        let mut cells = cells(format!("{what} of {column}"), estimate);
+        let (noise, rounding) = (estimate.standard_error, rounding.unwrap_or(0.0));
+        if estimate.value.is_some() && rounding > 0.0 && noise.unwrap_or(0.0) < rounding {
+            let [.., error] = &mut cells;
+            let comma = if error.is_empty() { "" } else { ", " };
+            error.push_str(&format!(
+                "{comma}± {} at most by rounding",
+                number(rounding)
+            ));
+        }
+        table.row(cells);
     }
 }
 

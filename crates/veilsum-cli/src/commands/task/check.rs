@@ -1,7 +1,7 @@
 //! `veilsum task check`.
 
 use crate::args::task::Check;
-use crate::commands::plan::{Report, Subject};
+use crate::commands::plan::{self, Report, Subject};
 use crate::exit::{Failure, Outcome};
 use crate::files;
 use crate::output::Output;
@@ -18,13 +18,15 @@ pub(super) fn run(args: &Check, output: Output) -> Outcome {
         (None, Some(members)) => (members, RosterDraft::DEFAULT_LAST_ROUND, ROUNDS),
         (None, None) => return Err(Failure::usage("wanted --members or --roster")),
     };
-    Report::derive(&Subject {
+    let report = Report::derive(&Subject {
         task: &task,
         members,
         last_round: Round(last_round.0),
         rounds: args.rounds.unwrap_or(rounds),
-    })?
-    .show(output)
+    });
+    report
+        .map_err(|failure| plan::refused(failure, output))?
+        .show(output)
 }
 
 /// Rounds that epsilon is the total of when neither roster nor command line says how many.

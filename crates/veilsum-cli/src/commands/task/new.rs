@@ -155,6 +155,7 @@ fn encoding(args: &New) -> Encoding {
 
 #[derive(serde::Serialize)]
 struct Written<'a> {
+    #[serde(serialize_with = "crate::output::lossy::path")]
     file: PathBuf,
     #[serde(flatten)]
     task: Shown<'a>,

@@ -131,6 +131,7 @@ fn values(dtype: Dtype, span: Span, count: usize, rng: &mut StdRng) -> TensorDat
 
 #[derive(Serialize)]
 struct Written {
+    #[serde(serialize_with = "crate::output::lossy::path")]
     file: PathBuf,
     coordinates: u64,
 }

@@ -1,4 +1,4 @@
-//! What a training is held against: FedAvg in the clear over the same survivors, and all data in one place.
+//! What a training is held against: the same algorithm in the clear over the same survivors (FedAvg in the place of private ones), and all data in one place.
 
 use super::lines::{Judgement, RoundLine};
 use super::setup::failure;
@@ -43,7 +43,7 @@ impl Bench {
         })
     }
 
-    /// FedAvg in the clear, in each round over those that survived it.
+    /// The same algorithm in the clear (FedAvg in the place of private ones), in each round over those that survived it.
     pub(super) fn plain(&self, history: &[RoundLine]) -> Result<Option<Judgement>, Failure> {
         let model = self.train(history).map_err(|error| failure(&error))?;
         self.judge(&model)

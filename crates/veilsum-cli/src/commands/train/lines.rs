@@ -33,6 +33,9 @@ pub(super) struct RoundLine {
     pub(super) members: Option<Judgement>,
     /// On public examples.
     pub(super) public: Option<Judgement>,
+    /// Share of the members whose update the clip of the task cut (of a clip of coordinates: of those in whose place it cut one).
+    #[serde(default)]
+    pub(super) clipped: Option<f64>,
     /// Whether no model so far was better.
     pub(super) best: bool,
     /// Most bytes that any member sent and received, evaluation and model included.
@@ -70,7 +73,8 @@ pub(super) struct Summary {
     pub(super) algorithm: &'static str,
     pub(super) rounds: u64,
     pub(super) sums: u64,
-    pub(super) exact: bool,
+    /// Whether every sum is the plain sum; none without a sum.
+    pub(super) exact: Option<bool>,
     pub(super) version: u64,
     pub(super) model_sha256: String,
     pub(super) last: Option<Judgement>,
@@ -85,9 +89,12 @@ pub(super) struct Summary {
     pub(super) upload_bytes: u64,
     pub(super) download_bytes: u64,
     pub(super) privacy: Option<Spent>,
+    #[serde(serialize_with = "crate::output::lossy::path")]
     pub(super) model: PathBuf,
+    #[serde(serialize_with = "crate::output::lossy::path")]
     pub(super) history: PathBuf,
     /// Page with figures; none if a file of somebody else is in its place.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     pub(super) report: Option<PathBuf>,
     pub(super) wall_s: f64,
 }
@@ -97,6 +104,7 @@ pub(super) struct Summary {
 pub(super) struct WrittenTask {
     pub(super) task: String,
     pub(super) digest: String,
+    #[serde(serialize_with = "crate::output::lossy::path")]
     pub(super) file: PathBuf,
 }
 
@@ -166,6 +174,9 @@ impl fmt::Display for RoundLine {
         if let Some(clip) = self.clip {
             write!(f, "  clip {clip:.3}")?;
         }
+        if let Some(clipped) = self.clipped.filter(|share| *share > 0.0) {
+            write!(f, "  {:.0} % clipped", clipped * 100.0)?;
+        }
         if let Some(privacy) = &self.privacy {
             write!(f, "  {privacy}")?;
         }
@@ -173,6 +184,14 @@ impl fmt::Display for RoundLine {
             f.write_str("  THE SUM IS NOT THE PLAIN SUM OF THE SURVIVORS")?;
         }
         Ok(())
+    }
+}
+
+/// The algorithm of the comparison in the clear: the same, and FedAvg in the place of private ones.
+fn in_the_clear(algorithm: &'static str) -> &'static str {
+    match algorithm {
+        "dp-sgd" | "dp-fedavg" => "fedavg",
+        other => other,
     }
 }
 
@@ -187,10 +206,9 @@ impl fmt::Display for Summary {
             writeln!(
                 f,
                 "every sum {} the plain sum of the survivors{}",
-                if self.exact {
-                    "equals"
-                } else {
-                    "DOES NOT EQUAL"
+                match self.exact {
+                    Some(false) => "DOES NOT EQUAL",
+                    Some(true) | None => "equals",
                 },
                 match self.privacy {
                     Some(_) => " and of the noise that stays",
@@ -198,11 +216,12 @@ impl fmt::Display for Summary {
                 }
             )?;
         }
+        let plain = format!("{} in the clear", in_the_clear(self.algorithm));
         let judged = [
             ("model", &self.last),
             ("best model", &self.best),
             ("noise of one trusted", &self.central),
-            ("FedAvg in the clear", &self.plain),
+            (plain.as_str(), &self.plain),
             ("all data in one place", &self.pooled),
         ];
         for (name, found) in judged {

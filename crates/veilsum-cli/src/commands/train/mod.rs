@@ -5,6 +5,7 @@
 
 mod baseline;
 mod central;
+mod clipping;
 mod lines;
 mod report;
 pub(crate) mod rounds;
@@ -15,6 +16,7 @@ pub(crate) mod task;
 use crate::args::train::Train;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::files::{self, Existing, Readers};
+use crate::limits;
 use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Place;
@@ -33,6 +35,8 @@ use veilsum_learn::job::{Ending, Judge, Step};
 use veilsum_learn::{CoordinatorHalf, Job, MemberHalf};
 use veilsum_proto::ids::Slot;
 use veilsum_proto::noise::RoundNoise;
+use veilsum_proto::parameters::{Decimal, Parameters};
+use veilsum_proto::task::Task;
 
 /// Runs the command.
 pub fn run(args: &Train, output: Output) -> Outcome {
@@ -40,7 +44,11 @@ pub fn run(args: &Train, output: Output) -> Outcome {
         output::print(&Job::example().trim_end());
         return Ok(());
     };
+    limits::rate("--dropout", args.dropout)?;
     let job = setup::job(path)?;
+    if let Some(privacy) = job.spec().privacy {
+        limits::epsilon("`privacy.epsilon`", privacy.epsilon).map_err(|told| told.in_file(path))?;
+    }
     if let Some(folder) = &args.write_task {
         return write_tasks(&job, folder, output);
     }
@@ -53,8 +61,15 @@ pub fn run(args: &Train, output: Output) -> Outcome {
     training.report(&args.out, &mut summary)?;
     output.show(&summary);
     match summary.exact {
-        true => Ok(()),
-        false => Err(Failure::failed(
+        Some(true) => Ok(()),
+        // all rounds of a training may be over before this run
+        None if summary.rounds == 0 => Ok(()),
+        None => Err(Failure::new(
+            Kind::Aborted,
+            format_args!("no round of {} gave a sum", summary.rounds),
+        )
+        .hint("more members have to stay: lower --dropout, or raise `dropout` in [federation]")),
+        Some(false) => Err(Failure::failed(
             "a sum is not the plain sum of its survivors",
         )),
     }
@@ -123,6 +138,12 @@ impl Training {
             true => store.rewind(coordinator.rounds_over())?,
             false => Vec::new(),
         };
+        tell_of_drop_out(
+            args.dropout,
+            rounds.training(),
+            job.spec().members,
+            &progress,
+        )?;
         if args.seeded_noise && noise.is_some() {
             progress.warn(&"the noise follows from the seed of the job: nothing is private");
         }
@@ -197,6 +218,14 @@ impl Training {
                 .map_err(|error| failure(&error))?;
             offers.insert(Slot(member.member()), brought);
         }
+        let clip = clipping::Clipping::of(self.rounds.training(), offers.values());
+        if run_of_warnings(round)
+            && let Some(warning) = clip.as_ref().and_then(clipping::Clipping::warning)
+        {
+            self.progress
+                .warn(&format_args!("round {round}: {warning}"));
+        }
+        let clipped = clip.map(|clip| clip.share);
         self.progress.doing(format!("round {round}: masked sum"));
         let Ended { report, tensors } = self.rounds.train(round, &model, offers)?;
         let survivors = &report.survivors;
@@ -222,6 +251,7 @@ impl Training {
             within: None,
             members: None,
             public: None,
+            clipped,
             best: false,
             upload_bytes: report.member_upload_bytes,
             download_bytes: report.member_download_bytes + model.len() as u64,
@@ -341,7 +371,7 @@ impl Training {
             algorithm: self.job.spec().algorithm.name(),
             rounds: self.coordinator.rounds_over(),
             sums,
-            exact: self.history.iter().all(|line| line.exact != Some(false)),
+            exact: (sums > 0).then(|| self.history.iter().all(|line| line.exact != Some(false))),
             version: id.version,
             model_sha256: id.digest.to_string(),
             last: bench.judge(self.coordinator.model())?,
@@ -363,6 +393,25 @@ impl Training {
             wall_s: self.started.elapsed().as_secs_f64(),
         })
     }
+}
+
+/// Says before the first round that too many vanish for a sum.
+fn tell_of_drop_out(dropout: Decimal, task: &Task, members: u32, progress: &Progress) -> Outcome {
+    let Parameters { n, d, .. } = task
+        .parameters(members)
+        .map_err(|error| files::task(&error))?;
+    let vanishing = dropout.floor_times(n);
+    if vanishing > d {
+        progress.warn(&format_args!(
+            "--dropout makes {vanishing} of {n} members vanish in each round, the job tolerates {d}: rounds may end without a sum"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a round is one of the first, whose clips are told of.
+fn run_of_warnings(round: u64) -> bool {
+    round <= 3
 }
 
 /// Set by the first signal; the second one ends the process at once.

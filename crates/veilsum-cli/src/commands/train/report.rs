@@ -39,8 +39,9 @@ fn verdict(summary: &Summary) -> String {
         None => "",
     };
     let exact = match summary.exact {
-        true => "equals",
-        false => "DOES NOT EQUAL",
+        Some(true) => "equals",
+        Some(false) => "DOES NOT EQUAL",
+        None => return format!("None of {} gave a sum.", rounds(summary.rounds)),
     };
     format!(
         "{} of {} rounds gave a sum ({}). Every sum {exact} the plain sum of its survivors{noise}.",

@@ -3,6 +3,7 @@
 use super::lines::RoundLine;
 use super::setup::failure;
 use crate::exit::Failure;
+use crate::files::{self, Existing, Readers};
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ impl Store {
     /// The folder, made if it is not there.
     pub(super) fn open(folder: &Path, job: &Job) -> Result<Self, Failure> {
         fs::create_dir_all(folder).map_err(|error| Failure::io(folder, &error))?;
-        crate::files::usable_folder(folder)?;
+        files::usable_folder(folder)?;
         let checkpoint = job.spec().checkpoint.clone();
         Ok(Self {
             checkpoint: checkpoint.unwrap_or_else(|| folder.join("checkpoint")),
@@ -67,11 +68,24 @@ impl Store {
         checkpoint
             .write(&self.checkpoint)
             .map_err(|error| failure(&error.into()))?;
-        if remembers && round > 0 {
-            // of the checkpoint before
-            let _ = fs::remove_file(self.memories(round - 1));
+        if remembers {
+            self.forget_others(round);
         }
         Ok(())
+    }
+
+    /// Removes the memories of other checkpoints than that of a round: earlier ones, and later ones of a run that was cut off.
+    fn forget_others(&self, round: u64) {
+        let kept = self.memories(round);
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let digits = name.and_then(|name| name.strip_prefix("memories-"));
+            let is_of_a_round = digits.is_some_and(|digits| digits.parse::<u64>().is_ok());
+            if is_of_a_round && path != kept {
+                let _ = fs::remove_file(path);
+            }
+        }
     }
 
     /// Both halves as the checkpoint left them.
@@ -118,18 +132,17 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Failure::io(&path, &error)),
         };
-        let lines = text
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok());
-        let lines: Vec<RoundLine> = lines
-            .filter(|line: &RoundLine| line.round <= round)
-            .collect();
-        let kept: Result<Vec<String>, _> = lines.iter().map(serde_json::to_string).collect();
-        let mut kept = kept.map_err(Failure::failed)?.join("\n");
-        if !kept.is_empty() {
-            kept.push('\n');
+        // what is kept is kept as it was written, to the last digit
+        let (mut kept, mut lines) = (String::new(), Vec::new());
+        for line in text.lines() {
+            let read = serde_json::from_str(line).ok();
+            if let Some(read) = read.filter(|read: &RoundLine| read.round <= round) {
+                kept.push_str(line);
+                kept.push('\n');
+                lines.push(read);
+            }
         }
-        self.write(&path, kept.as_bytes())?;
+        files::write(&path, kept.as_bytes(), Readers::Everyone, Existing::Replace)?;
         Ok(lines)
     }
 

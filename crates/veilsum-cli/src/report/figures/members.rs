@@ -29,7 +29,7 @@ pub(super) fn survivors(history: &RunHistory, rounds: Rounds) -> Option<Figure> 
             bar(|_| 0, |row| row.survivors - row.vanished_in_sum()),
         ),
         (
-            "in it, then gone",
+            "of them gone later",
             "later",
             bar(
                 |row| row.survivors - row.vanished_in_sum(),
@@ -57,9 +57,8 @@ pub(super) fn survivors(history: &RunHistory, rounds: Rounds) -> Option<Figure> 
             "lost" => total
                 .map(|row| u64::from(row.members.saturating_sub(row.survivors)))
                 .sum(),
-            _ => total
-                .map(|row| u64::from(row.survivors - row.vanished_in_sum()))
-                .sum(),
+            // those who are gone later are in it too
+            _ => total.map(|row| u64::from(row.survivors)).sum(),
         };
         EndLabel::new(
             frame.y((from + to) / 2.0),
