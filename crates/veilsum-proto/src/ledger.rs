@@ -355,6 +355,12 @@ impl LedgerState {
         }
     }
 
+    /// Whether some attempt of this (task, round) has an update recorded.
+    pub fn has_update(&self, task: &TaskDigest, round: Round) -> bool {
+        let standing = self.rounds.get(&(*task, round));
+        standing.is_some_and(|standing| standing.update.is_some())
+    }
+
     /// Whether the update may be uploaded in this (task, round).
     ///
     /// # Errors

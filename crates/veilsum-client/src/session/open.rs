@@ -14,7 +14,7 @@ use veilsum_proto::task::Task;
 use super::Session;
 use super::round::{Local, Model, RoundKey, RoundState};
 use super::step::{blocking, system_rng};
-use super::workbench::{Job, LocalFailure, Prepared};
+use super::workbench::{Earlier, Job, LocalFailure, Prepared};
 use crate::{ClientError, FileLedger, MemberConfig, RoundInfo, noise_rng};
 
 impl Session {
@@ -184,6 +184,7 @@ impl Session {
         if self.owes_result_before(key) {
             return Ok(());
         }
+        let earlier = self.earlier(key);
         let Some(round) = self.rounds.get_mut(&key).filter(|round| round.is_open()) else {
             return Ok(());
         };
@@ -209,7 +210,8 @@ impl Session {
                     model,
                     plan: round.context.plan.clone(),
                 };
-                self.workbench.give(Job::Update(key, Box::new(info)))
+                self.workbench
+                    .give(Job::Update(key, Box::new(info), earlier))
             }
             Local::Working | Local::Gone => Ok(()),
             Local::Ready(prepared) if round.advert.is_none() && self.line.is_some() => {
@@ -217,6 +219,14 @@ impl Session {
                 self.advertise(key, &prepared).await
             }
             Local::Ready(_) => Ok(()),
+        }
+    }
+
+    /// What the ledger has of a round whose update is not held: a ledger that cannot be read counts as one that has it.
+    fn earlier(&self, (task, round): RoundKey) -> Earlier {
+        match self.ledger().state() {
+            Ok(state) if !state.has_update(&task, round) => Earlier::Nothing,
+            Ok(_) | Err(_) => Earlier::Update,
         }
     }
 

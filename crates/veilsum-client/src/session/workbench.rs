@@ -4,8 +4,8 @@ use std::sync::{Arc, mpsc as jobs};
 use std::thread;
 
 use tokio::sync::mpsc;
-use veilsum_encode::{EncodeError, Encoding, Plan, Tensors, Update, UpdateError, Weight};
-use veilsum_proto::ids::UpdateDigest;
+use veilsum_encode::{Plan, Tensors, Update, UpdateError, Weight};
+use veilsum_proto::ids::{Round, UpdateDigest};
 use zeroize::Zeroize as _;
 
 use super::Happening;
@@ -17,9 +17,18 @@ pub(super) struct Workbench(jobs::Sender<Job>);
 
 /// One call of the contributor.
 pub(super) enum Job {
-    Update(RoundKey, Box<RoundInfo>),
+    Update(RoundKey, Box<RoundInfo>, Earlier),
     Result(Arc<MemberResult>),
     Aborted(RoundAbort),
+}
+
+/// What the ledger has of earlier attempts of the round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// No update.
+    Nothing,
+    /// An update, which this session does not hold.
+    Update,
 }
 
 /// An update that fits its task, kept for all attempts of the round.
@@ -40,10 +49,10 @@ pub(super) enum LocalFailure {
     Contributor(String),
     #[error("update does not fit the task: {0}")]
     Update(#[from] UpdateError),
-    #[error("update cannot be encoded: {0}")]
-    Encode(#[from] EncodeError),
     #[error("update has weight {found}, the task wants 1 to {most}")]
     Weight { found: u32, most: u32 },
+    #[error("update of an earlier attempt of round {0} is recorded, and not held any more")]
+    Forgotten(Round),
 }
 
 impl LocalFailure {
@@ -51,8 +60,8 @@ impl LocalFailure {
         match self {
             Self::Contributor(_) => "contributor",
             Self::Update(_) => "update",
-            Self::Encode(_) => "encode",
             Self::Weight { .. } => "weight",
+            Self::Forgotten(_) => "update_forgotten",
         }
     }
 }
@@ -80,7 +89,9 @@ impl Workbench {
 impl Prepared {
     /// Checks an update before anything is sent, so that a bad one costs the round nothing.
     fn new(local: LocalUpdate, asked: Option<Asked>, plan: &Plan) -> Result<Self, LocalFailure> {
-        let (found, most) = (local.weight, plan.max_weight());
+        // spec: [contributor.weight]
+        let found = if plan.has_noise() { 1 } else { local.weight };
+        let most = plan.max_weight();
         let weight = Weight::new(found).filter(|weight| weight.get() <= most);
         let mut prepared = Self {
             tensors: local.tensors,
@@ -93,10 +104,6 @@ impl Prepared {
             Some(asked) => asked.update_digest(),
             None => UpdateDigest(update.digest()),
         };
-        // spec: [encode.noise.values]
-        if matches!(plan.encoding(), Encoding::Integer { .. }) {
-            update.clip(plan)?;
-        }
         Ok(prepared)
     }
 
@@ -121,9 +128,9 @@ fn work(
     let _guard = PanicGuard(outbox.clone());
     for job in jobs {
         let happening = match job {
-            Job::Update(key, info) => Happening::Update {
+            Job::Update(key, info, earlier) => Happening::Update {
                 key,
-                outcome: prepare(contributor.as_mut(), &info),
+                outcome: prepare(contributor.as_mut(), &info, earlier),
             },
             Job::Result(result) => Happening::Told(contributor.result(&result)),
             Job::Aborted(abort) => Happening::Told(contributor.aborted(&abort)),
@@ -134,8 +141,17 @@ fn work(
     }
 }
 
-fn prepare(contributor: &mut dyn Contributor, info: &RoundInfo) -> Result<Prepared, LocalFailure> {
+/// Asks for the update; not if the ledger has another attempt's: whether a new one is the same is the member's secret, and all would see it.
+// spec: [attempt.forgotten]
+fn prepare(
+    contributor: &mut dyn Contributor,
+    info: &RoundInfo,
+    earlier: Earlier,
+) -> Result<Prepared, LocalFailure> {
     let asked = contributor.asked(info);
+    if earlier == Earlier::Update && asked.is_none() {
+        return Err(LocalFailure::Forgotten(info.round));
+    }
     let local = contributor
         .update(info)
         .map_err(|error| LocalFailure::Contributor(error.to_string()))?;
@@ -156,8 +172,8 @@ impl Drop for PanicGuard {
 #[cfg(test)]
 mod tests {
     use veilsum_dp::{Cohort, Law, NoiseBound, NoisePlan, Sharing};
-    use veilsum_encode::{Clip, FloatEncoding, Manifest, Tensor, TensorData, TensorSpec};
-    use veilsum_proto::ids::{Attempt, Round, TaskDigest};
+    use veilsum_encode::{Clip, Encoding, FloatEncoding, Manifest, Tensor, TensorData, TensorSpec};
+    use veilsum_proto::ids::{Attempt, TaskDigest};
     use veilsum_proto::ledger::{Entry, LedgerState, Reuse};
 
     use super::*;
@@ -165,7 +181,7 @@ mod tests {
     /// Absence is seen by all: no noise covers what it tells.
     #[test]
     fn under_noise_no_value_of_an_update_makes_the_member_absent() {
-        // spec: [encode.noise.values]
+        // spec: [encode.noise.values] [encode.integer.range]
         let law = Law::skellam("90".parse().unwrap()).unwrap();
         let cohort = Cohort::new(4, 1, 1).unwrap();
         let noise = NoisePlan::derive(law, cohort, Sharing::DropoutExact).unwrap();
@@ -182,15 +198,19 @@ mod tests {
                 dtype: data.dtype(),
             };
             let manifest = Manifest::new(vec![spec]).unwrap();
-            let prepared = |bound| {
+            let prepared = |bound, weight| {
                 let plan = Plan::derive(&manifest, &encoding, 4, bound).unwrap();
                 let shape = vec![2];
                 let data = data.clone();
                 let tensors = [("w".to_owned(), Tensor { shape, data })].into();
-                Prepared::new(LocalUpdate { tensors, weight: 1 }, None, &plan).is_ok()
+                Prepared::new(LocalUpdate { tensors, weight }, None, &plan).is_ok()
             };
-            assert!(prepared(noise.bound()), "{encoding:?}");
-            assert!(!prepared(NoiseBound::NONE), "{encoding:?}");
+            assert!(prepared(noise.bound(), 1), "{encoding:?}");
+            // spec: [contributor.weight]
+            assert!(prepared(noise.bound(), 120) && prepared(noise.bound(), 0));
+            assert!(!prepared(NoiseBound::NONE, 120));
+            // the range of integers is the coordinator's choice, NaN is the contributor's
+            assert_eq!(prepared(NoiseBound::NONE, 1), encoding == integer);
         }
     }
 
@@ -219,6 +239,52 @@ mod tests {
         assert_ne!(prepared(0.5, None), prepared(0.25, None));
         assert_ne!(prepared(0.5, one), prepared(0.5, None));
         assert_ne!(prepared(0.5, one), UpdateDigest([1; 32]));
+    }
+
+    struct Trainer(Option<Asked>);
+
+    impl Contributor for Trainer {
+        fn update(&mut self, _: &RoundInfo) -> Result<LocalUpdate, crate::Failure> {
+            Err("asked".into())
+        }
+
+        fn asked(&self, _: &RoundInfo) -> Option<Asked> {
+            self.0
+        }
+
+        fn result(&mut self, _: &MemberResult) -> std::ops::ControlFlow<()> {
+            std::ops::ControlFlow::Continue(())
+        }
+
+        fn aborted(&mut self, _: &RoundAbort) -> std::ops::ControlFlow<()> {
+            std::ops::ControlFlow::Continue(())
+        }
+    }
+
+    /// Else a member would be absent exactly if its values had changed.
+    #[test]
+    fn a_trainer_is_not_asked_again_for_a_round_with_an_update_in_the_ledger_and_an_answerer_is() {
+        // spec: [attempt.forgotten]
+        let task = "version = 1\nname = \"t\"\ncorrupt = 1\ndropout = 0\n[encoding]\nkind = \"integer\"\nmin = 0\nmax = 9\n\
+                    [[tensors]]\nname = \"w\"\nshape = [1]\ndtype = \"i8\"\n";
+        let task = veilsum_proto::task::Task::from_toml(task).unwrap();
+        let (manifest, encoding) = (task.manifest().clone(), *task.encoding());
+        let plan = Plan::derive(&manifest, &encoding, 4, NoiseBound::NONE).unwrap();
+        let info = RoundInfo {
+            task,
+            round: Round(1),
+            attempt: Attempt(1),
+            model: None,
+            plan,
+        };
+        let kind = |asked, earlier| {
+            let made = prepare(&mut Trainer(asked), &info, earlier);
+            made.err().map(|failure| failure.kind())
+        };
+        let asked = Some(Asked::new([1; 32]));
+        assert_eq!(kind(None, Earlier::Update), Some("update_forgotten"));
+        assert_eq!(kind(None, Earlier::Nothing), Some("contributor"));
+        assert_eq!(kind(asked, Earlier::Update), Some("contributor"));
     }
 
     /// The member was restarted between two attempts, and its data have changed: at most one attempt has a sum.

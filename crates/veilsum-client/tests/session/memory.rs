@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use veilsum_client::Event;
 use veilsum_proto::coordinator::PhaseName;
+use veilsum_proto::ids::{Attempt, Round};
+use veilsum_proto::message::{AbortNotice, Message};
 use veilsum_proto::task::Task;
 
-use crate::coordinator::{House, TASK, roster, until};
+use crate::coordinator::{Break, House, TASK, roster, until};
 use crate::member::{Member, Setup};
 
 fn named(name: &str) -> Task {
@@ -60,6 +62,56 @@ async fn a_further_task_waits_until_one_of_those_held_is_over() {
     .await;
     member.stop.stop();
     member.end().await.0.unwrap();
+}
+
+/// A coordinator that makes a member forget a round after Upload and opens it again learns nothing of whether a new update is the same.
+// spec: [attempt.forgotten] [site.forget]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_round_that_was_forgotten_after_its_upload_is_not_asked_for_again() {
+    let house = House::open(roster(1));
+    house.break_line(&[Break::Within(100); 20]);
+    house.round(1, 0, None);
+    let [member, second, third] = [1, 2, 3].map(|seed| {
+        let mut setup = Setup::new(&house, seed);
+        setup.config.policy.max_open_tasks = 1;
+        setup.run()
+    });
+    until("a begun upload", || {
+        !house.sent_by_first("masked update").is_empty()
+    })
+    .await;
+    house.break_line(&[]);
+    house.abort(1, 0);
+    let aborts = || {
+        let events = member.events();
+        let aborts = events
+            .iter()
+            .filter(|event| matches!(event, Event::Abort { .. }));
+        aborts.count()
+    };
+    until("the abort", || aborts() == 1).await;
+    let adverts = || house.sent_by_first("Advert").len();
+    // another round, since the same update would be refused there
+    house.round_of(named("other"), 2, 0, None);
+    until("the other advert", || adverts() >= 2).await;
+    house.inner.lock().take_machine();
+    house.tell(Message::new(AbortNotice {
+        task: named("other").digest(),
+        round: Round(2),
+        attempt: Attempt(0),
+        reason: b"too_few_updates".to_vec(),
+        text: Vec::new(),
+    }));
+    until("the other abort", || aborts() == 2).await;
+    let before = adverts();
+    house.round(1, 1, None);
+    until("the refusal", || member.refused("update_forgotten")).await;
+    let names = [("test".to_owned(), 1), ("other".to_owned(), 2)];
+    assert_eq!((asked(&member), adverts()), (names.to_vec(), before));
+    for member in [member, second, third] {
+        member.stop.stop();
+        member.end().await.0.unwrap();
+    }
 }
 
 // spec: [site.one-update]

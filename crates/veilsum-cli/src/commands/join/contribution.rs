@@ -28,6 +28,8 @@ pub(super) struct Contribution {
     joined: BTreeMap<TaskDigest, RoundInfo>,
     /// The task whose result a file holds.
     written: BTreeMap<PathBuf, TaskDigest>,
+    /// Whether it was told that a weight does not count.
+    told_of_weight: bool,
 }
 
 impl Contribution {
@@ -46,24 +48,34 @@ impl Contribution {
             printer,
             joined: BTreeMap::new(),
             written: BTreeMap::new(),
+            told_of_weight: false,
         }
     }
 
     fn make(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
-        let (tensors, weight) = self.source.update(info, &self.standing)?;
-        let weight = weight.unwrap_or(self.weight);
-        let most = info.task.max_weight();
-        if !(1..=most).contains(&weight) {
-            return Err(Failure::refused(format_args!(
-                "weight is {weight}, the task takes 1 to {most}"
-            ))
-            .hint("choose another --weight, or have the task take larger ones (max_weight)"));
-        }
+        let (tensors, said) = self.source.update(info, &self.standing)?;
+        let weight = match info.task.noise() {
+            Some(_) => self.weight_beside_noise(said, info),
+            None => checked_weight(said?.unwrap_or(self.weight), info.task.max_weight())?,
+        };
         // the check wipes its copy
         Update::for_plan(&info.plan, tensors.clone()).map_err(|error| {
             Failure::refused(format_args!("the update does not fit the task: {error}"))
         })?;
         Ok(LocalUpdate { tensors, weight })
+    }
+
+    /// 1, whatever a program says: it may say how many examples there are, all see who is absent, and no noise covers that. Told once.
+    // spec: [contributor.weight]
+    fn weight_beside_noise(&mut self, said: Result<Option<u32>, Failure>, info: &RoundInfo) -> u32 {
+        let is_other = !is_one(&said, self.weight);
+        if is_other && !std::mem::replace(&mut self.told_of_weight, true) {
+            self.printer.warn(&format_args!(
+                "{} has noise, and no weights beside it: 1 counts in the place of another weight",
+                info.task.name()
+            ));
+        }
+        1
     }
 
     /// The round that a result or an abort is of, if this member joined it.
@@ -282,6 +294,24 @@ impl ResultFile {
     }
 }
 
+/// Whether the weight is 1, as the source says it or else the command line.
+fn is_one(said: &Result<Option<u32>, Failure>, own: u32) -> bool {
+    match said {
+        Ok(weight) => weight.unwrap_or(own) == 1,
+        Err(_) => false,
+    }
+}
+
+fn checked_weight(weight: u32, most: u32) -> Result<u32, Failure> {
+    if (1..=most).contains(&weight) {
+        return Ok(weight);
+    }
+    Err(Failure::refused(format_args!(
+        "weight is {weight}, the task takes 1 to {most}"
+    ))
+    .hint("choose another --weight, or have the task take larger ones (max_weight)"))
+}
+
 /// `alice.npy` becomes `alice-mean.npy`.
 fn beside(update: &Path) -> PathBuf {
     with_suffix(update, "mean")
@@ -338,6 +368,22 @@ mod tests {
             with_suffix(Path::new("a/result.npy"), "digits"),
             Path::new("a/result-digits.npy")
         );
+    }
+
+    #[test]
+    fn a_weight_that_is_not_1_is_noticed() {
+        // spec: [contributor.weight]
+        for (said, own, wanted) in [
+            (Ok(None), 1, true),
+            (Ok(Some(1)), 7, true),
+            (Ok(None), 7, false),
+            (Ok(Some(0)), 1, false),
+            (Ok(Some(120)), 1, false),
+            (Err(Failure::usage("no number")), 1, false),
+        ] {
+            assert_eq!(is_one(&said, own), wanted, "{said:?}");
+        }
+        assert!(checked_weight(120, 1).is_err() && checked_weight(0, 1).is_err());
     }
 
     #[test]

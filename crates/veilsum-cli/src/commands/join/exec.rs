@@ -1,6 +1,6 @@
 //! `--exec`: a trainer in any language, for which a round is two files.
 
-use super::source::read;
+use super::source::{Brought, read};
 use super::standing::Standing;
 use crate::args::join::Format;
 use crate::exit::{Failure, Kind};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use veilsum_client::RoundInfo;
-use veilsum_encode::{Clip, Tensors};
+use veilsum_encode::Clip;
 use veilsum_learn::Model;
 
 /// Runs the command once a round, with files in a folder of its own.
@@ -45,22 +45,14 @@ impl Trainer {
         }
     }
 
-    pub(super) fn train(
-        &self,
-        info: &RoundInfo,
-        standing: &Standing,
-    ) -> Result<(Tensors, Option<u32>), Failure> {
+    pub(super) fn train(&self, info: &RoundInfo, standing: &Standing) -> Result<Brought, Failure> {
         self.files.remove()?;
         let trained = self.train_with_files(info, standing);
         self.files.remove()?;
         trained
     }
 
-    fn train_with_files(
-        &self,
-        info: &RoundInfo,
-        standing: &Standing,
-    ) -> Result<(Tensors, Option<u32>), Failure> {
+    fn train_with_files(&self, info: &RoundInfo, standing: &Standing) -> Result<Brought, Failure> {
         let Files {
             model,
             update,
@@ -89,7 +81,7 @@ impl Trainer {
                 "--exec has to write its update to the file that VEILSUM_UPDATE or {update} names",
             )
         })?;
-        Ok((tensors, read_weight(weight)?))
+        Ok((tensors, read_weight(weight)))
     }
 
     fn run(&self, values: &[(&str, String)], standing: &Standing) -> Result<(), Failure> {

@@ -14,6 +14,9 @@ use veilsum_learn::FileKind;
 use veilsum_proto::ids::Slot;
 use veilsum_proto::member::{ExampleClip, PrivacyFloors};
 
+/// An update, and its weight: none if the source has none to say, and a failure if what it says is no weight.
+pub(super) type Brought = (Tensors, Result<Option<u32>, Failure>);
+
 /// Makes the update of a round.
 pub(super) enum Source {
     File(PathBuf),
@@ -80,12 +83,15 @@ impl Source {
         &mut self,
         info: &RoundInfo,
         standing: &Standing,
-    ) -> Result<(Tensors, Option<u32>), Failure> {
+    ) -> Result<Brought, Failure> {
         match self {
-            Self::File(path) => Ok((read(path)?, None)),
+            Self::File(path) => Ok((read(path)?, Ok(None))),
             Self::Exec(trainer) => trainer.train(info, standing),
-            Self::Stats(answerer) => Ok((answerer.answer(info)?, None)),
-            Self::Train(training) => training.update(info),
+            Self::Stats(answerer) => Ok((answerer.answer(info)?, Ok(None))),
+            Self::Train(training) => {
+                let (tensors, weight) = training.update(info)?;
+                Ok((tensors, Ok(weight)))
+            }
         }
     }
 
