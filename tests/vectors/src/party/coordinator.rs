@@ -68,7 +68,7 @@ impl<R: Read, W: Write> Served<'_, R, W> {
             json!({ "survivors": survivors, "values": finished.integers().values() })
         );
         let receipt = Message::new(finished.receipt(&given.coordinator()));
-        self.to_all(&receipt)
+        self.tell_all(&receipt)
     }
 
     /// Sends what is due and takes one answer of each of these slots.
@@ -112,10 +112,10 @@ impl<R: Read, W: Write> Served<'_, R, W> {
             reason: b"aborted".to_vec(),
             text: why.as_bytes().to_vec(),
         });
-        self.to_all(&notice)
+        self.tell_all(&notice)
     }
 
-    fn to_all(&mut self, message: &Message) -> Result<(), String> {
+    fn tell_all(&mut self, message: &Message) -> Result<(), String> {
         let slots = self
             .machine
             .context()
