@@ -3,6 +3,8 @@
 //! Needs Python with the package `cryptography`, by the name in `PYTHON` or as `python3`. Without it nothing is run, which is said; with
 //! `PYTHON` set it must be there.
 
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use veilsum_vectors::file::{File, folder, walk};

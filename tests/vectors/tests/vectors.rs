@@ -1,5 +1,7 @@
 //! Every file of `spec/vectors`, a test each, named by its path.
 
+#![expect(clippy::expect_used, reason = "a test may panic")]
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeSet;
 use std::process::ExitCode;
