@@ -310,6 +310,58 @@ fn an_update_may_be_used_again_where_bounded_noise_covers_every_use() {
     play.assert_exact(1..7);
 }
 
+/// A coordinator may invent tasks: a bound for each of them covers no second use in another.
+// spec: [upload.reuse]
+#[test]
+fn a_bound_for_each_task_covers_no_use_in_two_of_them() {
+    for (bounds, is_taken) in [
+        (
+            Bounds {
+                per_task: Some(1e3),
+                ..BOUNDS
+            },
+            false,
+        ),
+        (
+            Bounds {
+                total: Some(1e3),
+                ..BOUNDS
+            },
+            true,
+        ),
+    ] {
+        let mut play = Play::new(&setup(), &[]);
+        play.players.get_mut(&Slot(0)).unwrap().floors.privacy = bounded(bounds);
+        play.invite(0).unwrap();
+        let (task, round) = (TaskDigest([5; 32]), Round(1));
+        let attempt = play.context.attempt;
+        play.run_to(PhaseName::Upload);
+        let (_, update) = digest_of(&play, 0);
+        let release = Box::new(play.context.noise.as_ref().unwrap().release().clone());
+        record(
+            &mut play,
+            Entry::Charged {
+                task,
+                round,
+                release,
+                delta: 1e-6,
+            },
+        );
+        record(
+            &mut play,
+            Entry::Update {
+                task,
+                round,
+                attempt,
+                update,
+            },
+        );
+        let due = play.due(0).unwrap();
+        play.tell(0, due).unwrap();
+        assert_eq!(play.upload(0).is_ok(), is_taken, "{bounds:?}");
+    }
+}
+
 /// The coordinator says how much noise there is: without a bound of the site's it may be next to none.
 // spec: [upload.reuse]
 #[test]

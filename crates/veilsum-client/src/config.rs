@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use veilsum_math::Threads;
 use veilsum_proto::identity::Identity;
-use veilsum_proto::member::{Floors, PrivacyFloors};
+use veilsum_proto::ids::TaskDigest;
+use veilsum_proto::member::{Floors, PrivacyFloors, UnlistedTasks};
 use veilsum_proto::roster::Roster;
 use veilsum_proto::task::Task;
 use veilsum_quic::Limits;
@@ -32,6 +33,15 @@ pub struct MemberConfig {
     /// every task whose example clip is not the one that it keeps to; any other leaves the default.
     // spec: [contributor.privacy]
     pub contributor: PrivacyFloors,
+    /// The one task that is joined without the word of the authority, whatever the policy says of tasks that the roster does not list.
+    ///
+    /// # Security
+    ///
+    /// A contributor that follows a job with privacy puts the digest of the job's task here. Epsilon is held per task, and a
+    /// coordinator may invent any number of tasks that look like the job's: each would cost as much again. Every other task has to
+    /// be on the roster's list, or pinned by the policy.
+    // spec: [contributor.task]
+    pub only_task: Option<TaskDigest>,
     /// Bounds of the connection.
     pub limits: Limits,
     /// Waits between tries to connect.
@@ -66,6 +76,7 @@ impl MemberConfig {
             roster,
             policy,
             contributor: PrivacyFloors::default(),
+            only_task: None,
             limits: Limits::default(),
             backoff: Backoff::default(),
             rounding_seed: None,
@@ -75,10 +86,14 @@ impl MemberConfig {
     }
 
     /// What the machine enforces for a task: the policy's floors and the contributor's.
-    // spec: [contributor.privacy]
+    // spec: [contributor.privacy] [contributor.task]
     pub(crate) fn floors(&self, task: &Task) -> Floors {
         let mut floors = self.policy.floors(self.roster.len(), task);
         floors.privacy = floors.privacy.and(self.contributor.clone());
+        let is_other = self.only_task.is_some_and(|only| only != task.digest());
+        if is_other && !self.policy.pins(task) {
+            floors.unlisted = UnlistedTasks::Refused;
+        }
         floors
     }
 }

@@ -242,18 +242,13 @@ impl Policy {
     /// floor grows with the roster unless the site sets one.
     // spec: [policy.corrupt] [policy.unlisted]
     pub fn floors(&self, roster_slots: u32, task: &Task) -> Floors {
-        let pinned = |name: &TaskName| *name == TaskName::Digest(task.digest());
-        let is_pinned = self
-            .tasks
-            .as_ref()
-            .is_some_and(|tasks| tasks.iter().any(pinned));
         Floors {
             survivors: self.min_survivors,
             corrupt: self
                 .min_corrupt
                 .unwrap_or_else(|| (roster_slots / 10).max(1)),
             unlisted: match self.unlisted_tasks {
-                _ if is_pinned => UnlistedTasks::Any,
+                _ if self.pins(task) => UnlistedTasks::Any,
                 Unlisted::Refuse => UnlistedTasks::Refused,
                 Unlisted::CompleteGraph => UnlistedTasks::Undrawn,
                 Unlisted::Any => UnlistedTasks::Any,
@@ -263,6 +258,14 @@ impl Policy {
             reuse_update: self.reuse_update,
             longest_attempt: self.longest_attempt,
         }
+    }
+
+    /// Whether `tasks` has the task by its digest, so that no coordinator chose it.
+    pub fn pins(&self, task: &Task) -> bool {
+        let pinned = |name: &TaskName| *name == TaskName::Digest(task.digest());
+        self.tasks
+            .as_ref()
+            .is_some_and(|tasks| tasks.iter().any(pinned))
     }
 
     /// Holds a task against the terms that are not floors of the machine: the allow-list, the encoding, the clip.

@@ -229,7 +229,9 @@ pub struct LedgerState {
 pub enum Reuse {
     /// In none.
     Never,
-    /// In rounds that were charged: this one has noise too.
+    /// In charged rounds of the same task: this one has noise too, and what the task costs is bounded.
+    OfTask,
+    /// In charged rounds: this one has noise too, and what all of them cost is bounded.
     WithNoise,
     /// In any: the site says so.
     Allowed,
@@ -384,6 +386,7 @@ impl LedgerState {
         }
         let allows = |(used_task, used_round): &&(TaskDigest, Round)| match reuse {
             Reuse::Never => false,
+            Reuse::OfTask => used_task == task && self.charged(used_task, *used_round).is_some(),
             Reuse::WithNoise => self.charged(used_task, *used_round).is_some(),
             Reuse::Allowed => true,
         };

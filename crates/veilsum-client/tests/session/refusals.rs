@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use veilsum_client::{Client, FileLedger, Policy};
 use veilsum_proto::identity::Identity;
-use veilsum_proto::ids::{Sid2, Slot};
+use veilsum_proto::ids::{Sid2, Slot, TaskDigest};
 use veilsum_proto::message::{FaultNotice, Message, UploadStored};
 use veilsum_proto::task::Task;
 
@@ -146,6 +146,38 @@ async fn a_task_below_a_floor_is_refused_with_what_was_found_and_wanted() {
     });
     for run in runs.map(tokio::spawn) {
         run.await.unwrap();
+    }
+}
+
+// spec: [contributor.task]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_contributor_for_one_task_joins_no_other_that_nobody_signed() {
+    let house = House::open(roster(1));
+    let mut setup = Setup::new(&house, 1);
+    setup.config.only_task = Some(TaskDigest([9; 32]));
+    let (text, _) = ends_with("policy", &house, setup).await;
+    assert!(
+        text.contains("task that the roster does not list"),
+        "{text}"
+    );
+    // its own, or one that the policy pins
+    let own = Task::from_toml(TASK).unwrap().digest();
+    let pins = format!(
+        "version = 1\nauthority = \"{}\"\ntasks = [\"{own}\"]\n",
+        identity(100).public()
+    );
+    for (only, policy) in [(own, None), (TaskDigest([9; 32]), Some(pins))] {
+        let house = House::open(roster(1));
+        let mut setup = Setup::new(&house, 1);
+        setup.config.only_task = Some(only);
+        if let Some(text) = policy {
+            setup.config.policy = Policy::from_toml(&text).unwrap();
+        }
+        let member = setup.run();
+        house.round(1, 0, None);
+        until("the advert", || !house.sent_by_first("Advert").is_empty()).await;
+        member.stop.stop();
+        member.end().await.0.unwrap();
     }
 }
 

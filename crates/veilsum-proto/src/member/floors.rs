@@ -164,10 +164,16 @@ impl Floors {
     /// rounds: next to no noise is noise too.
     // spec: [upload.reuse]
     pub fn reuse(&self, context: &RoundContext) -> Reuse {
-        match (self.reuse_update, &context.noise) {
-            (true, _) => Reuse::Allowed,
-            (false, Some(_)) if self.privacy.bounds_rounds() => Reuse::WithNoise,
-            (false, _) => Reuse::Never,
+        let bounded = |bound: fn(&Bounds) -> Option<f64>| {
+            let mut bounds = self.privacy.bounds.iter();
+            context.noise.is_some() && bounds.any(|bounds| bound(bounds).is_some())
+        };
+        match self.reuse_update {
+            true => Reuse::Allowed,
+            false if bounded(|bounds| bounds.total) => Reuse::WithNoise,
+            // a coordinator may invent any number of tasks
+            false if bounded(|bounds| bounds.per_task) => Reuse::OfTask,
+            false => Reuse::Never,
         }
     }
 }
@@ -239,7 +245,7 @@ impl PrivacyFloors {
     /// # Errors
     ///
     /// [`Refusal::OverBudget`] when too little is left, [`Refusal::Forbidden`] when the round was charged with other noise.
-    // spec: [join.budget]
+    // spec: [join.budget] [noise.budget.stop]
     pub fn must_charge(
         &self,
         context: &RoundContext,
@@ -319,12 +325,6 @@ impl PrivacyFloors {
 
     fn demands_noise(&self) -> bool {
         self.required || self.unit.is_some() || self.adjacency.is_some() || !self.bounds.is_empty()
-    }
-
-    /// Whether what several rounds cost together is bounded.
-    fn bounds_rounds(&self) -> bool {
-        let bounds = |bounds: &Bounds| bounds.per_task.is_some() || bounds.total.is_some();
-        self.bounds.iter().any(bounds)
     }
 }
 

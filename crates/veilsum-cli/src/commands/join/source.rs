@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use veilsum_client::{Asked, RoundInfo};
 use veilsum_encode::Tensors;
 use veilsum_learn::FileKind;
-use veilsum_proto::ids::Slot;
+use veilsum_proto::ids::{Slot, TaskDigest};
 use veilsum_proto::member::{ExampleClip, PrivacyFloors};
 
 /// An update, and its weight: none if the source has none to say, and a failure if what it says is no weight.
@@ -49,6 +49,14 @@ impl Source {
                 ..PrivacyFloors::default()
             },
             Self::Train(training) => training.floors(),
+        }
+    }
+
+    /// The one task that is joined though the roster does not list it, where there are such.
+    pub(super) fn only_task(&self) -> Result<Option<TaskDigest>, Failure> {
+        match self {
+            Self::Train(training) => training.only_task(),
+            Self::File(_) | Self::Exec(_) | Self::Stats(_) => Ok(None),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::commands::train::rounds::rounding_seed;
 use crate::commands::train::setup::{failure, job};
+use crate::commands::train::task::task;
 use crate::config::{self, resolve};
 use crate::exit::Failure;
 use crate::files::{self, Existing, Readers};
@@ -14,7 +15,7 @@ use veilsum_encode::{Encoding, FloatEncoding, Tensors};
 use veilsum_learn::job::{Brought, Judge, TaskParts};
 use veilsum_learn::stats::STATS_TENSOR;
 use veilsum_learn::{Job, MemberHalf, Model, Outcome};
-use veilsum_proto::ids::{Round, Slot};
+use veilsum_proto::ids::{Round, Slot, TaskDigest};
 use veilsum_proto::member::{Bounds, ExampleClip, PrivacyFloors};
 use veilsum_proto::task::Task;
 
@@ -111,10 +112,7 @@ impl Training {
     // spec: [job.noise.member]
     pub(super) fn floors(&self) -> PrivacyFloors {
         let Some(privacy) = self.parts.privacy else {
-            return PrivacyFloors {
-                example_clip: ExampleClip::Checked,
-                ..PrivacyFloors::default()
-            };
+            return PrivacyFloors::default();
         };
         PrivacyFloors {
             required: true,
@@ -129,6 +127,16 @@ impl Training {
                 total: None,
             }],
         }
+    }
+
+    /// The task of a job with privacy, which is joined unlisted; others cost its epsilon again.
+    // spec: [job.noise.member]
+    pub(super) fn only_task(&self) -> Result<Option<TaskDigest>, Failure> {
+        if self.parts.privacy.is_none() {
+            return Ok(None);
+        }
+        let task = task(self.parts.clone(), self.job.spec().members)?;
+        Ok(Some(task.digest()))
     }
 
     /// Trains for a round, or judges its model where the task is the job's for that.
@@ -216,6 +224,9 @@ impl Training {
         if clip(&self.parts.encoding) != clip(task.encoding()) {
             return Err(told("another clip"));
         }
+        if !is_but_for_bits(&self.parts.encoding, task.encoding()) {
+            return Err(told("another encoding"));
+        }
         let wanted = self.parts.privacy;
         let wanted = wanted.map(|wanted| (wanted.unit, wanted.adjacency, wanted.example_clip));
         let noise = task.noise();
@@ -229,6 +240,21 @@ impl Training {
             ))),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether two encodings differ in nothing but how fine they are.
+fn is_but_for_bits(own: &Encoding, found: &Encoding) -> bool {
+    match (own, found) {
+        (Encoding::Float(own), Encoding::Float(found)) => {
+            let precision_bits = found.precision_bits;
+            *found
+                == FloatEncoding {
+                    precision_bits,
+                    ..*own
+                }
+        }
+        (own, found) => own == found,
     }
 }
 
@@ -254,9 +280,9 @@ const EXAMPLE: &str = "a file with `job = \"train.toml\"`, for a job with files 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::train::task::task;
     use veilsum_dp::{Adjacency, Unit};
-    use veilsum_encode::Clip;
+    use veilsum_encode::{Clip, Range};
+    use veilsum_proto::task::TaskSpec;
 
     const JUDGING: &str = "members = 6\n[evaluation]\non = \"members\"\nevery = 1\n";
     const PRIVATE: &str = "members = 6\nrounds = 4\n[algorithm]\nname = \"dp-sgd\"\nclip = 1.0\n[privacy]\nepsilon = 6.0\n";
@@ -269,6 +295,13 @@ mod tests {
             half: MemberHalf::new(&job, 0).unwrap(),
             job,
             memory: PathBuf::new(),
+        }
+    }
+
+    fn float(spec: &mut TaskSpec) -> &mut FloatEncoding {
+        match &mut spec.encoding {
+            Encoding::Float(float) => float,
+            Encoding::Integer { .. } => panic!("wanted floats"),
         }
     }
 
@@ -290,9 +323,18 @@ mod tests {
         assert!(told.message().contains("beyond the 4 rounds"), "{told}");
         let other = with_noise(&own, |noise| noise.adjacency = Adjacency::Replace);
         assert!(training.fits(&other, Round(1)).is_err());
-        let mut spec = own.spec().clone();
-        spec.noise = None;
-        assert!(training.fits(&Task::new(spec).unwrap(), Round(1)).is_err());
+        let changed = |change: fn(&mut TaskSpec)| {
+            let mut spec = own.spec().clone();
+            change(&mut spec);
+            Task::new(spec).unwrap()
+        };
+        let other = changed(|spec| spec.noise = None);
+        assert!(training.fits(&other, Round(1)).is_err());
+        let other = changed(|spec| float(spec).range = Range::Full);
+        let told = training.fits(&other, Round(1)).unwrap_err();
+        assert!(told.message().contains("another encoding"), "{told}");
+        let finer = changed(|spec| float(spec).precision_bits += 1);
+        assert!(training.fits(&finer, Round(1)).is_ok());
     }
 
     #[test]
@@ -306,6 +348,15 @@ mod tests {
         assert_eq!((bounds.per_task, bounds.delta), (Some(6.0), 1e-5));
         let plain = training("members = 6\n").floors();
         assert!(!plain.required && plain.bounds.is_empty());
+    }
+
+    #[test]
+    fn the_unlisted_task_of_a_private_job_is_the_one_that_the_job_makes() {
+        // spec: [job.noise.member] [contributor.task]
+        let private = training(PRIVATE);
+        let own = task(private.parts.clone(), 6).unwrap();
+        assert_eq!(private.only_task().unwrap(), Some(own.digest()));
+        assert_eq!(training("members = 6\n").only_task().unwrap(), None);
     }
 
     #[test]
@@ -328,7 +379,7 @@ mod tests {
         let parts = training.job.evaluation_task().unwrap().unwrap();
         let own = task(parts, 6).unwrap();
         assert!(is_judging(&own) && training.fits_judging(&own).is_ok());
-        let change = |change: &dyn Fn(&mut veilsum_proto::task::TaskSpec)| {
+        let change = |change: &dyn Fn(&mut TaskSpec)| {
             let mut spec = own.spec().clone();
             change(&mut spec);
             training.fits_judging(&Task::new(spec).unwrap())
