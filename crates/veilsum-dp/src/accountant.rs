@@ -8,7 +8,6 @@
     reason = "epsilon is a report; the integers it is about never see it"
 )]
 
-mod budget;
 mod calibrate;
 mod conversion;
 mod filter;
@@ -17,7 +16,6 @@ mod release;
 mod renyi;
 mod upward;
 
-pub use self::budget::{Budget, BudgetError, Charge};
 pub use self::calibrate::{Calibrated, CalibrationError, Target, calibrate};
 pub use self::filter::Filter;
 pub use self::outside::{OutsideError, Sampling, against_outside};

@@ -30,8 +30,8 @@ pub mod table;
 mod testing;
 
 pub use accountant::{
-    Accountant, Budget, BudgetError, Calibrated, CalibrationError, Charge, Filter, Observer,
-    OutsideError, Release, Sampling, Statement, Target, UnitMismatch, against_outside, calibrate,
+    Accountant, Calibrated, CalibrationError, Filter, Observer, OutsideError, Release, Sampling,
+    Statement, Target, UnitMismatch, against_outside, calibrate,
 };
 pub use bound::NoiseBound;
 pub use law::{Family, Law, LawError, PartLaw, Variance};
