@@ -440,7 +440,8 @@ fn updates_that_do_not_fit_the_task_are_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn integers_out_of_range_end_the_member_as_refused() {
+fn integers_out_of_range_are_held_to_it_and_counted() {
+    // spec: [encode.integer.range]
     let folder = Folder::new();
     folder.configured(&THREE, 1);
     for (task, range) in [("task.toml", "0..10"), ("other.toml", "1000..2000")] {
@@ -456,10 +457,18 @@ fn integers_out_of_range_end_the_member_as_refused() {
     let others = ["bob", "carol"].map(|name| {
         folder.start(&mut folder.join(name, &address, &format!("--update {name}.npy")))
     });
-    let mut join = folder.join("alice", &address, "--update alice.npy");
-    Ran::of(&join.output().unwrap()).assert_error(3, "the update cannot be contributed");
+    let alice = folder.start(&mut folder.join("alice", &address, "--update alice.npy"));
+    let (code, lines, err) = alice.end();
+    assert_eq!(code, 0, "{err}");
+    let of = |event: &str| lines.iter().find(|line| line["event"] == event).unwrap();
+    assert_eq!(of("saturated")["count"], 4);
+    assert_eq!(of("result")["survivor_ids"], serde_json::json!([0, 1, 2]));
+    for other in others {
+        let (code, lines, err) = other.end();
+        assert_eq!(code, 0, "{err}");
+        assert!(lines.iter().all(|line| line["event"] != "saturated"));
+    }
     stop(serve);
-    drop(others);
 }
 
 #[test]

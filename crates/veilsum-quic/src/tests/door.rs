@@ -162,19 +162,18 @@ fn a_coordinator_that_was_killed_and_comes_back_tells_its_members() {
         ..Limits::default()
     };
     let patience = limits.idle_timeout / 2;
-    let member = runtime.block_on(async {
+    let (member, accepted) = runtime.block_on(async {
         let client = ClientEndpoint::new(localhost()).unwrap();
         let (key, coordinator) = (key(1), public(0));
         let (member, accepted) = tokio::join!(
             client.connect(address, &key, coordinator, limits),
             house.server.accept()
         );
-        assert!(accepted.is_some());
-        End::new(member.unwrap())
+        (End::new(member.unwrap()), accepted.unwrap())
     });
     // nothing of this runtime runs any more, so nobody is told goodbye
     killed.shutdown_timeout(Duration::from_secs(10));
-    drop(house);
+    drop((house, accepted));
     runtime.block_on(async {
         let _back = ServerEndpoint::bind(address, &key(0), roster, Limits::default()).unwrap();
         let closed = timeout(patience, member.link.closed()).await;

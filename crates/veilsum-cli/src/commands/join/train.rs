@@ -224,7 +224,7 @@ impl Training {
         if clip(&self.parts.encoding) != clip(task.encoding()) {
             return Err(told("another clip"));
         }
-        if !is_but_for_bits(&self.parts.encoding, task.encoding()) {
+        if !is_but_for_bits(&self.parts.encoding, task) {
             return Err(told("another encoding"));
         }
         let wanted = self.parts.privacy;
@@ -243,19 +243,17 @@ impl Training {
     }
 }
 
-/// Whether two encodings differ in nothing but how fine they are.
-fn is_but_for_bits(own: &Encoding, found: &Encoding) -> bool {
-    match (own, found) {
-        (Encoding::Float(own), Encoding::Float(found)) => {
-            let precision_bits = found.precision_bits;
-            *found
-                == FloatEncoding {
-                    precision_bits,
-                    ..*own
-                }
-        }
-        (own, found) => own == found,
-    }
+/// Whether the encoding of a task differs in nothing but how fine it is. Asked of digests: there is more than one way to write a range.
+fn is_but_for_bits(own: &Encoding, task: &Task) -> bool {
+    let mut spec = task.spec().clone();
+    spec.encoding = match (own, &spec.encoding) {
+        (Encoding::Float(own), Encoding::Float(found)) => Encoding::Float(FloatEncoding {
+            precision_bits: found.precision_bits,
+            ..*own
+        }),
+        (own, _) => own.clone(),
+    };
+    Task::new(spec).is_ok_and(|same| same.digest() == task.digest())
 }
 
 fn other_task(what: &str) -> Failure {

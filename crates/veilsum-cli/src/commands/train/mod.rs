@@ -14,6 +14,7 @@ mod store;
 pub(crate) mod task;
 
 use crate::args::train::Train;
+use crate::caution;
 use crate::exit::{Failure, Kind, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::limits;
@@ -83,6 +84,7 @@ fn write_tasks(job: &Job, folder: &Path, output: Output) -> Outcome {
     let training = job.task().map_err(|error| failure(&error))?;
     for parts in std::iter::once(training).chain(judging) {
         let task = task::task(parts, members)?;
+        caution::of_task(&task, members)?;
         let file = folder.join(format!("{}.task.toml", task.name()));
         files::write(
             &file,
