@@ -251,7 +251,7 @@ fn is_but_for_bits(own: &Encoding, task: &Task) -> bool {
             precision_bits: found.precision_bits,
             ..*own
         }),
-        (own, _) => own.clone(),
+        (own, _) => *own,
     };
     Task::new(spec).is_ok_and(|same| same.digest() == task.digest())
 }
