@@ -220,6 +220,14 @@ impl House {
         }
     }
 
+    /// As [`House::tell`], to those whose line stands at the moment; for what may be said twice.
+    pub fn tell_who_listens(&self, message: &Message) {
+        let state = self.inner.lock();
+        for peer in state.peers.values() {
+            let _ = peer.try_send(message.encode().into());
+        }
+    }
+
     pub fn phase(&self) -> Option<PhaseName> {
         self.inner.lock().machine.as_ref().map(Coordinator::phase)
     }
