@@ -268,9 +268,10 @@ fn a_member_whose_budget_is_spent_stays_out_whether_it_was_restarted_or_not() {
     let most = (total(2) + total(3)) / 2.0;
     let house = House::open(&federation, vec![config]);
     let inputs = Inputs::of(62);
-    let frugal = || {
+    let frugal = |rounds_per_day| {
         let site = Site::new(&federation, &house, Slot(3), inputs);
         let site = site.with(|config| {
+            config.policy.rounds_per_day = rounds_per_day;
             config.policy.privacy = PrivacyFloors {
                 required: true,
                 bounds: vec![Bounds {
@@ -287,13 +288,14 @@ fn a_member_whose_budget_is_spent_stays_out_whether_it_was_restarted_or_not() {
     let others =
         (0..3).map(|slot| Site::new(&federation, &house, Slot(slot), inputs).run(&federation));
     let others = others.collect::<Vec<_>>();
-    let member = frugal();
+    // it is not to advertise in the next round before it is stopped
+    let member = frugal(Some(1));
     assert_eq!(
         member.result("budget", 1).privacy.unwrap().epsilon_total,
         total(1)
     );
     member.stop();
-    let member = frugal();
+    let member = frugal(None);
     // what the first run spent is in the second's total
     assert_eq!(
         member.result("budget", 2).privacy.unwrap().epsilon_total,

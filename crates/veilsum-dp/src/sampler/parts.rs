@@ -48,6 +48,7 @@ fn polya(scale: &Rational, shape: &Rational) -> Result<Sampler, SamplerError> {
         shape: part(shape, parts),
     };
     repeated(&law, parts).map_err(|error| match error {
+        // spec: [noise.parts.shares]
         SamplerError::Table(TableError::TooWide) => SamplerError::WideShares {
             scale: scale.clone(),
             shape: shape.clone(),
