@@ -59,9 +59,11 @@ impl Standing {
     }
 }
 
+/// Where this is run, not where it was built: a target folder that checkouts share would else lead to the pages of another.
 fn workspace() -> PathBuf {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    own.parent().unwrap_or(own).to_owned()
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let workspace = own.and_then(|own| own.parent().map(Path::to_owned));
+    workspace.unwrap_or_else(|| PathBuf::from("."))
 }
 
 fn collect(root: &Path) -> io::Result<BTreeMap<String, Standing>> {
