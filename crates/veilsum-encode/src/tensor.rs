@@ -84,6 +84,12 @@ impl TensorData {
         }
     }
 
+    /// The values one after the other, each little-endian.
+    #[must_use]
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        with_values!(self, values => values.iter().flat_map(|value| value.to_le_bytes()).collect())
+    }
+
     /// Number of values.
     #[must_use]
     pub const fn len(&self) -> usize {

@@ -21,7 +21,7 @@ use thiserror::Error;
 use veilsum_encode::Tensors;
 
 use crate::files::{SafetensorsError, safetensors};
-use crate::tensors::{Form, Mismatch, require_filled, to_le_bytes};
+use crate::tensors::{Form, Mismatch, require_filled};
 
 /// The global model of one version.
 #[derive(Debug, Clone, PartialEq)]
@@ -188,7 +188,7 @@ impl ModelDigest {
             for axis in shape {
                 hash.update(axis.to_le_bytes());
             }
-            put_bytes(&mut hash, &to_le_bytes(&tensor.data));
+            put_bytes(&mut hash, &tensor.data.to_le_bytes());
         }
         Self(hash.finalize().into())
     }

@@ -26,6 +26,30 @@ pub fn line_of(text: &[u8], record: u64) -> u64 {
     rows.nth(record).map_or(0, |(number, _)| number)
 }
 
+/// As [`line_of`], of where a reader of CSV stands; 0 if it does not say.
+pub fn line_at(text: &[u8], position: Option<&csv::Position>) -> u64 {
+    position.map_or(0, |position| line_of(text, position.record()))
+}
+
+/// What a reader of CSV does not take, with its line: unequal numbers of cells, bytes that are no UTF-8. No cell is quoted.
+pub fn broken(error: &csv::Error, text: &[u8]) -> String {
+    let line = |position: &Option<csv::Position>| line_at(text, position.as_ref());
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => format!(
+            "line {}: found {len} cells, the head has {expected_len}",
+            line(pos)
+        ),
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            format!("line {}: found bytes that are not UTF-8", line(pos))
+        }
+        _ => "found bytes that are no table".to_owned(),
+    }
+}
+
 /// The lines of what stands before an LF: one, unless a CR ends some.
 pub fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
     let chunk = chunk.strip_suffix(b"\r").unwrap_or(chunk);

@@ -251,32 +251,6 @@ pub(crate) fn from_f64(dtype: Dtype, values: &[f64]) -> Option<TensorData> {
     }
 }
 
-/// Values as little-endian bytes.
-pub(crate) fn to_le_bytes(data: &TensorData) -> Vec<u8> {
-    macro_rules! bytes {
-        ($values:expr) => {
-            $values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect()
-        };
-    }
-    match data {
-        TensorData::F64(values) => bytes!(values),
-        TensorData::F32(values) => bytes!(values),
-        TensorData::F16(values) => bytes!(values),
-        TensorData::Bf16(values) => bytes!(values),
-        TensorData::I8(values) => bytes!(values),
-        TensorData::I16(values) => bytes!(values),
-        TensorData::I32(values) => bytes!(values),
-        TensorData::I64(values) => bytes!(values),
-        TensorData::U8(values) => values.clone(),
-        TensorData::U16(values) => bytes!(values),
-        TensorData::U32(values) => bytes!(values),
-        TensorData::U64(values) => bytes!(values),
-    }
-}
-
 /// Values of little-endian bytes; bytes after the last whole value are left out, so callers compare lengths.
 pub(crate) fn from_le_bytes(dtype: Dtype, bytes: &[u8]) -> TensorData {
     macro_rules! values {

@@ -30,37 +30,11 @@ pub fn tensors(manifest: &Manifest, update: &[Named]) -> Tensors {
     update.iter().map(read).collect()
 }
 
-/// Values as bytes.
-pub fn bytes_of(data: &TensorData) -> Vec<u8> {
-    macro_rules! bytes {
-        ($values:expr) => {
-            $values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect()
-        };
-    }
-    match data {
-        TensorData::F32(values) => bytes!(values),
-        TensorData::F64(values) => bytes!(values),
-        TensorData::F16(values) => bytes!(values),
-        TensorData::Bf16(values) => bytes!(values),
-        TensorData::I8(values) => bytes!(values),
-        TensorData::I16(values) => bytes!(values),
-        TensorData::I32(values) => bytes!(values),
-        TensorData::I64(values) => bytes!(values),
-        TensorData::U8(values) => bytes!(values),
-        TensorData::U16(values) => bytes!(values),
-        TensorData::U32(values) => bytes!(values),
-        TensorData::U64(values) => bytes!(values),
-    }
-}
-
 /// Tensors in the order of their names, as the vectors write them.
 pub fn shown(tensors: &Tensors) -> Value {
     let each = tensors
         .iter()
-        .map(|(name, tensor)| json!({ "name": name, "values": text(bytes_of(&tensor.data)) }));
+        .map(|(name, tensor)| json!({ "name": name, "values": text(tensor.data.to_le_bytes()) }));
     each.collect()
 }
 

@@ -181,7 +181,7 @@ fn all_rows(
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
     for record in reader.records() {
         let record = record.map_err(|error| broken(path, &error, &text))?;
-        let line = || line(record.position(), &text);
+        let line = || quotes::line_at(&text, record.position());
         match row(&record, line, &places, query.columns())
             .map_err(|failure| failure.in_file(path))?
         {
@@ -262,10 +262,6 @@ fn place(head: &StringRecord, name: &str) -> Result<usize, Failure> {
     }
 }
 
-fn line(position: Option<&csv::Position>, text: &[u8]) -> u64 {
-    position.map_or(0, |position| quotes::line_of(text, position.record()))
-}
-
 fn too_many(path: &Path, most: u32) -> Failure {
     Failure::refused(format_args!("found more than {most} rows, the query takes no more of a member"))
         .in_file(path)
@@ -279,26 +275,8 @@ fn open_quote(path: &Path, line: u64) -> Failure {
         .hint("close the quote, or take it away; a cell cannot span lines")
 }
 
-/// Unequal numbers of cells, bytes that are no UTF-8, a disk that fails.
 fn broken(path: &Path, error: &csv::Error, text: &[u8]) -> Failure {
-    let line = match error.kind() {
-        csv::ErrorKind::Io(error) => return Failure::io(path, error),
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => {
-            let line = line(pos.as_ref(), text);
-            let error = format!("line {line}: found {len} cells, the head has {expected_len}");
-            return Failure::usage(error).in_file(path);
-        }
-        csv::ErrorKind::Utf8 { pos, .. } => line(pos.as_ref(), text),
-        _ => 0,
-    };
-    Failure::usage(format_args!(
-        "line {line}: found bytes that are not a CSV row in UTF-8"
-    ))
-    .in_file(path)
+    Failure::usage(quotes::broken(error, text)).in_file(path)
 }
 
 #[cfg(test)]

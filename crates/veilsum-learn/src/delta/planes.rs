@@ -7,7 +7,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 use veilsum_encode::{Dtype, Tensor, Tensors};
 
-use crate::tensors::{from_le_bytes, to_le_bytes};
+use crate::tensors::from_le_bytes;
 
 /// Differences of all values of one model, tensor by tensor in name order, in ranks.
 pub(super) struct Differences(Vec<Vec<u64>>);
@@ -18,7 +18,7 @@ impl Differences {
         let tensors = before.values().zip(after.values());
         let differences = tensors.map(|(before, after)| {
             let kind = Kind::of(before.data.dtype());
-            let (before, after) = (to_le_bytes(&before.data), to_le_bytes(&after.data));
+            let (before, after) = (before.data.to_le_bytes(), after.data.to_le_bytes());
             let pairs = kind.ranks(&before).zip(kind.ranks(&after));
             pairs
                 .map(|(before, after)| after.wrapping_sub(before) & kind.mask)
@@ -86,7 +86,7 @@ impl Differences {
         let tensors = before.iter().zip(&self.0);
         let after = tensors.map(|((name, tensor), differences)| {
             let kind = Kind::of(tensor.data.dtype());
-            let old = to_le_bytes(&tensor.data);
+            let old = tensor.data.to_le_bytes();
             let new = kind.ranks(&old).zip(differences);
             let bytes: Vec<u8> = new
                 .flat_map(|(rank, difference)| {

@@ -431,5 +431,5 @@ fn one(name: &str, data: TensorData) -> Tensors {
 }
 
 fn to_le_bytes_of(data: &TensorData) -> Vec<u8> {
-    crate::tensors::to_le_bytes(data)
+    data.to_le_bytes()
 }

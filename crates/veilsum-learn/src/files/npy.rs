@@ -14,7 +14,7 @@ use ndarray_npy::npy::header::{Header, Layout};
 use thiserror::Error;
 use veilsum_encode::{Dtype, Tensor, TensorData, Tensors};
 
-use crate::tensors::{Mismatch, from_le_bytes, require_filled, to_le_bytes};
+use crate::tensors::{Mismatch, from_le_bytes, require_filled};
 
 /// Name of the only tensor of an npy file.
 pub const NPY_TENSOR: &str = "update";
@@ -143,7 +143,7 @@ pub fn encode(tensors: &Tensors) -> Result<Vec<u8>, NpyError> {
         })
         .collect::<Result<_, _>>()?;
     let mut bytes = header_of(&tensor.data, shape)?;
-    bytes.extend_from_slice(&to_le_bytes(&tensor.data));
+    bytes.extend_from_slice(&tensor.data.to_le_bytes());
     Ok(bytes)
 }
 

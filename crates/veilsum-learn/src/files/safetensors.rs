@@ -12,7 +12,7 @@ use safetensors::tensor::{Dtype as FileDtype, Metadata, View};
 use thiserror::Error;
 use veilsum_encode::{Dtype, Tensor, Tensors};
 
-use crate::tensors::{Mismatch, from_le_bytes, require_filled, to_le_bytes};
+use crate::tensors::{Mismatch, from_le_bytes, require_filled};
 
 /// Longest header that is read or written, in bytes.
 pub const MAX_HEADER: usize = 1 << 20;
@@ -153,7 +153,7 @@ impl FileTensor {
                 .iter()
                 .map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
                 .collect(),
-            values: to_le_bytes(&tensor.data),
+            values: tensor.data.to_le_bytes(),
         }
     }
 }
@@ -402,7 +402,7 @@ mod tests {
             let values = bits.iter().copied().map(f32::from_bits).collect();
             let tensors = one("w", &[bits.len() as u64], TensorData::F32(values));
             let (found, _) = decode(&encode(&tensors, None).unwrap()).unwrap();
-            prop_assert_eq!(to_le_bytes(&found["w"].data), to_le_bytes(&tensors["w"].data));
+            prop_assert_eq!(found["w"].data.to_le_bytes(), tensors["w"].data.to_le_bytes());
         }
     }
 

@@ -210,12 +210,14 @@ fn parse(text: &[u8], label: &str, features: usize, classes: u8) -> Result<Examp
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text);
-    let head = reader.headers().map_err(|error| broken(&error, text))?;
+    let head = reader
+        .headers()
+        .map_err(|error| quotes::broken(&error, text))?;
     let place = place_of_label(head, label, features)?;
     let (mut values, mut labels) = (Vec::new(), Vec::new());
     for record in reader.records() {
-        let record = record.map_err(|error| broken(&error, text))?;
-        let line = || line(record.position(), text);
+        let record = record.map_err(|error| quotes::broken(&error, text))?;
+        let line = || quotes::line_at(text, record.position());
         for (column, field) in record.iter().enumerate() {
             let place_in_words = || format!("line {}, column {}", line(), column + 1);
             if column == place {
@@ -236,29 +238,6 @@ fn parse(text: &[u8], label: &str, features: usize, classes: u8) -> Result<Examp
     let features = Array2::from_shape_vec((labels.len(), features), values);
     let features = features.map_err(|error| error.to_string())?;
     Examples::new(features, labels, classes).map_err(|error| error.to_string())
-}
-
-/// What a reader of CSV does not take: unequal numbers of cells, bytes that are no UTF-8.
-fn broken(error: &csv::Error, text: &[u8]) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => {
-            let line = line(pos.as_ref(), text);
-            format!("line {line}: found {len} cells, the head has {expected_len}")
-        }
-        csv::ErrorKind::Utf8 { pos, .. } => {
-            let line = line(pos.as_ref(), text);
-            format!("line {line}: found bytes that are not UTF-8")
-        }
-        _ => "found bytes that are no table".to_owned(),
-    }
-}
-
-fn line(position: Option<&csv::Position>, text: &[u8]) -> u64 {
-    position.map_or(0, |position| quotes::line_of(text, position.record()))
 }
 
 fn deal(train: &Examples, split: Split, spec: &JobSpec) -> Result<Vec<Examples>, JobError> {
