@@ -9,30 +9,25 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use ed25519_dalek::SigningKey;
 use quinn::EndpointConfig;
-use quinn_proto::HashedConnectionIdGenerator;
+use quinn_proto::RandomConnectionIdGenerator;
 
-/// An endpoint whose tokens and connection ids any later endpoint of the same identity knows.
+/// An endpoint whose tokens any later endpoint of the same identity makes again.
 ///
 /// # Security
 ///
 /// Whoever has the reset key can end connections of this endpoint, and nothing else; it tells nothing of the identity's secret.
+/// Connection ids are 64 random bits, so that none comes twice: a token that someone was told for one connection fits no other.
 // spec: [quic.reset]
 pub(crate) fn endpoint_config(identity: &SigningKey) -> EndpointConfig {
-    let mut config = EndpointConfig::new(Arc::new(derived(identity, RESET_LABEL)));
-    let tag = hmac::sign(&derived(identity, IDS_LABEL), &[]);
-    let ids = tag.as_ref().first_chunk().copied();
-    let ids = u64::from_be_bytes(ids.unwrap_or_default());
-    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    let mut config = EndpointConfig::new(Arc::new(reset_key(identity)));
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::default()));
     config
 }
 
-/// A key for one use: HMAC-SHA-256 of a label under the identity's secret.
-fn derived(identity: &SigningKey, label: &[u8]) -> hmac::Key {
+/// HMAC-SHA-256 of the label under the identity's secret.
+fn reset_key(identity: &SigningKey) -> hmac::Key {
     let secret = hmac::Key::new(hmac::HMAC_SHA256, identity.as_bytes());
-    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, label).as_ref())
+    hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, LABEL).as_ref())
 }
 
-/// Key of the tokens.
-const RESET_LABEL: &[u8] = b"veilsum/1 quic reset";
-/// Key by which connection ids are recognised.
-const IDS_LABEL: &[u8] = b"veilsum/1 quic ids";
+const LABEL: &[u8] = b"veilsum/1 quic reset";
