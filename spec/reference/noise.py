@@ -15,7 +15,7 @@ from math import ceil, isqrt
 
 from .octets import u32, u64
 from .primitives import kdf, keystream
-from .refusal import require
+from .refusal import Refused, require
 from .tasks import DROPOUT_EXACT, GAUSSIAN, LAPLACE, LOCAL, SKELLAM
 
 _CONTEXT = decimal.Context(prec=160, Emin=-999999, Emax=999999)
@@ -124,14 +124,18 @@ def parts(law: Law) -> list[Part]:
         require(factor <= 470, "noise.parts.gaussian", f"K = {factor}")
         y = (law.a - 1_000_000) // factor**2
         return [Part(Law("gaussian", law.a - factor**2 * y), 1), Part(Law("gaussian", Fraction(y)), factor)]
-    if law.a > 200:
-        require(law.b == 1, "noise.parts.polya", "another shape and a scale above 200")
+    if law.a > 200 and law.b == 1:
         base = ceil(Fraction(ceil(law.a), 200))
         require(base <= 16_000, "noise.parts.polya", f"b = {base}")
         return [Part(Law("digit", law.a, Fraction(base)), 1), Part(Law("polya", law.a / base), base)]
     count = ceil(law.b)
     require(count <= 64, "noise.parts.sum", f"{count} parts")
-    return [Part(Law("polya", law.a, law.b / count), 1)] * count
+    part = Law("polya", law.a, law.b / count)
+    try:
+        table(part)
+    except Refused as refused:
+        raise Refused("noise.parts.shares", refused.text) from None
+    return [Part(part, 1)] * count
 
 
 def check_law(law: Law) -> None:

@@ -214,6 +214,7 @@ def check(task: Task) -> None:
         _check_float(task.encoding[1])
     else:
         require(signed(task.encoding[1].min) < signed(task.encoding[1].max), "task.encoding", "min is not below max")
+    _check_plan(task)
     for kind, amount in (task.corrupt, task.dropout):
         if kind == RATE:
             _check_decimal(amount)
@@ -265,6 +266,13 @@ def _check_float(encoding: FloatEncoding) -> None:
     require(encoding.max_weight >= 1, "task.encoding", "largest weight 0")
     if encoding.rounding == CONDITIONAL:
         require(encoding.clip.kind == L2, "encode.round.conditional", "conditional rounding needs an L2 clip")
+
+
+def _check_plan(task: Task) -> None:
+    """[task.encoding] Tensors and encoding make a plan for one member, without noise."""
+    from .encoding import plan  # it stands on this module
+
+    plan(task, 1)
 
 
 def _check_decimal(decimal: Decimal) -> None:

@@ -100,7 +100,7 @@ def facts() -> Iterator[Fact]:
             case("a tensor name of 512 bytes", replace(integers, tensors=(Tensor("é".encode() * 256, (2,), 7),))),
             case("32 dimensions", replace(integers, tensors=(Tensor(b"t", (1,) * 32, 7),))),
             case("a rate of 0 and one of 1", replace(integers, corrupt=(tasks.RATE, Decimal(0, 0)), dropout=(tasks.RATE, Decimal(1, 0)))),
-            case("all integers of i64", replace(integers, encoding=(2, IntegerEncoding(1 << 63, (1 << 63) - 1)))),
+            case("all integers of i64 but the least", replace(integers, encoding=(2, IntegerEncoding((1 << 63) + 1, (1 << 63) - 1)))),
         ],
     )
     yield from _bytes(integers)
@@ -147,7 +147,7 @@ def _content(integers: Task) -> Iterator[Fact]:
         "a-task-out-of-range-is-refused",
         "Task",
         "Names, manifest, encoding, rates and attempts in range.",
-        "roster-task.md 2 and 4.1, encoding.md 2 and 3",
+        "roster-task.md 2 and 4.1, encoding.md 2 and 3 [task.encoding] [encode.plan.bound]",
         [
             case("no name", replace(integers, name=b""), "roster.name"),
             case("a name of 65 characters", replace(integers, name=b"a" * 65), "roster.name"),
@@ -167,6 +167,7 @@ def _content(integers: Task) -> Iterator[Fact]:
             case("a float tensor in an integer task", tensor(Tensor(b"t", (2,), 1)), "encode.dtype.rule"),
             case("an integer tensor in a float task", float_task(tensors=(Tensor(b"t", (2,), 8),)), "encode.dtype.rule"),
             case("min not below max", replace(integers, encoding=(2, IntegerEncoding(5, 5))), "task.encoding"),
+            case("all integers of i64, an offset of 2^63", replace(integers, encoding=(2, IntegerEncoding(1 << 63, (1 << 63) - 1))), "encode.plan.bound"),
             case("one bit", float_task(precision_bits=1), "task.encoding"),
             case("53 bits", float_task(precision_bits=53), "task.encoding"),
             case("largest weight 0", float_task(max_weight=0), "task.encoding"),

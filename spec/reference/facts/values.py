@@ -341,6 +341,7 @@ def _noises() -> Iterator[Fact]:
     key = bytes_of("noise", 32).hex()
     narrow = [("polya", "3/2", "1"), ("polya", "20", "1/7"), ("polya", "199", "3/40"), ("skellam", "1/3"), ("skellam", "10"), ("skellam", "4000")]
     narrow += [("gaussian", "1/4"), ("gaussian", "100"), ("gaussian", "25000"), ("digit", "450", "3"), ("polya", "1/64", "1")]
+    above = [("polya", "201", "1/2"), ("polya", "211", "2"), ("polya", "235", "1/100")]
     wide = [("polya", "450", "1"), ("polya", "20", "5/2"), ("skellam", "4000000"), ("gaussian", "2000000"), ("gaussian", "50000000")]
 
     def law(each: tuple[str, ...]) -> Fields:
@@ -359,11 +360,13 @@ def _noises() -> Iterator[Fact]:
         "draws-are-seekable-and-the-same-everywhere",
         "NoiseDraws",
         "Sixteen bytes of keystream a draw; laws wider than a table are sums of parts.",
-        "noise.md 4 [noise.draw] [noise.draw.seek] [noise.parts.sum] [noise.parts.polya] [noise.parts.gaussian]",
+        "noise.md 4 [noise.draw] [noise.draw.seek] [noise.parts.sum] [noise.parts.polya] [noise.parts.shares] [noise.parts.gaussian]",
         [Case(" ".join(each), {**law(each), "key": key, "first": 0, "count": 24}) for each in narrow[:9] + wide]
+        + [Case(" ".join(each), {**law(each), "key": key, "first": 0, "count": 8}) for each in above]
         + [
             Case("coordinates 1000 to 1007 alone", {**law(wide[0]), "key": key, "first": 1000, "count": 8}),
-            Case("a scale above 200 with another shape", {**law(("polya", "201", "1/2")), "key": key, "first": 0, "count": 1}, "noise.parts.polya"),
+            Case("shares of a scale that fits no table", {**law(("polya", "236", "1/100")), "key": key, "first": 0, "count": 1}, "noise.parts.shares"),
+            Case("two of shape 1 of a scale that fits no table", {**law(("polya", "212", "2")), "key": key, "first": 0, "count": 1}, "noise.parts.shares"),
             Case("more than 64 parts", {**law(("skellam", "97000000")), "key": key, "first": 0, "count": 1}, "noise.parts.sum"),
             Case("b above 16000", {**law(("polya", "3200001", "1")), "key": key, "first": 0, "count": 1}, "noise.parts.polya"),
             Case("a parameter above 2^40", {**law(("gaussian", str(2**40 + 1))), "key": key, "first": 0, "count": 1}, "noise.law.parameters"),
