@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod join;
 pub mod keygen;
+pub mod number;
 pub mod plan;
 pub mod roster;
 pub mod serve;

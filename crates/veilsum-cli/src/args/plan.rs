@@ -1,5 +1,6 @@
 //! `veilsum plan`.
 
+use super::number;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,7 +19,7 @@ use veilsum_proto::task::NoiseLaw;
 #[command(group = ArgGroup::new("clip").args(["clip_l1", "clip_l2", "clip_linf"]))]
 pub struct Plan {
     /// Members on the roster
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::members)]
     pub members: u32,
     /// Plan for this task instead of one with a single tensor; --epsilon chooses another noise than it has
     #[arg(long, value_name = "FILE", conflicts_with_all = [
@@ -33,14 +34,14 @@ pub struct Plan {
     #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
     pub dropout: Amount,
     /// Coordinates of an update
-    #[arg(long, value_name = "D", default_value_t = 1_000_000)]
+    #[arg(long, value_name = "D", default_value_t = 1_000_000, value_parser = number::coordinates)]
     pub dim: u64,
     /// Bits of a quantised coordinate, 2 to 52 [default: 16; with --epsilon fewer where tables of the noise ask for a coarser
     /// grid]
-    #[arg(long, value_name = "B")]
+    #[arg(long, value_name = "B", value_parser = number::bits)]
     pub bits: Option<u8>,
     /// Largest weight of a member
-    #[arg(long, value_name = "W", default_value_t = 1)]
+    #[arg(long, value_name = "W", default_value_t = 1, value_parser = number::weight)]
     pub max_weight: u32,
     /// Largest sum of absolute values of an update; a larger one is scaled down by its member
     #[arg(long, value_name = "NORM")]
@@ -58,7 +59,7 @@ pub struct Plan {
     #[arg(long, value_name = "HOW", default_value = "stochastic", value_parser = rounding)]
     pub rounding: Rounding,
     /// Smallest number of members in a sum [default: all but those that may vanish]
-    #[arg(long, value_name = "MEMBERS")]
+    #[arg(long, value_name = "MEMBERS", value_parser = number::members)]
     pub floor: Option<u32>,
     /// Who masks with whom: auto, complete, or the degree of a ring
     #[arg(long, value_name = "GRAPH", default_value = "auto")]
@@ -67,10 +68,10 @@ pub struct Plan {
     #[arg(long, value_name = "WHO", default_value = "auto")]
     pub electorate: ElectorateChoice,
     /// Members drawn for each round [default: everybody takes part]
-    #[arg(long, value_name = "MEMBERS")]
+    #[arg(long, value_name = "MEMBERS", value_parser = number::members)]
     pub cohort: Option<u32>,
     /// Round numbers that the roster is used for, and that epsilon is the total of
-    #[arg(long, value_name = "ROUNDS", default_value_t = 1000)]
+    #[arg(long, value_name = "ROUNDS", default_value_t = 1000, value_parser = number::rounds)]
     pub rounds: u64,
     /// Noise to be chosen.
     #[command(flatten)]

@@ -1,5 +1,6 @@
 //! `veilsum stats`.
 
+use super::number;
 use crate::stats::Empty;
 use clap::{ArgGroup, Args};
 use std::path::PathBuf;
@@ -95,7 +96,7 @@ pub struct Stats {
     #[arg(long, value_name = "FILE.toml", requires = "who")]
     pub task: Option<PathBuf>,
     /// Members on the roster, for --task without --member
-    #[arg(long, value_name = "N", requires = "task", conflicts_with = "member")]
+    #[arg(long, value_name = "N", requires = "task", conflicts_with = "member", value_parser = number::members)]
     pub members: Option<u32>,
     /// Replace a task file that is there already
     #[arg(long, requires = "task")]

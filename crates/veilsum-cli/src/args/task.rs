@@ -1,5 +1,6 @@
 //! `veilsum task`.
 
+use super::number;
 use super::plan::{Privacy, rounding};
 use clap::{ArgGroup, Args, Subcommand};
 use std::path::PathBuf;
@@ -63,7 +64,7 @@ pub struct New {
     pub integer: Option<RangeArg>,
     /// Bits of a quantised coordinate, 2 to 52 [default: 16; with --epsilon fewer where tables of the noise ask for a coarser
     /// grid]
-    #[arg(long, value_name = "BITS")]
+    #[arg(long, value_name = "BITS", value_parser = number::bits)]
     pub bits: Option<u8>,
     /// Rotate updates before quantising, which makes few bits go further
     #[arg(long)]
@@ -72,7 +73,7 @@ pub struct New {
     #[arg(long, value_name = "HOW", default_value = "stochastic", value_parser = rounding)]
     pub rounding: Rounding,
     /// Largest weight of a member, for instance its number of examples; 1 is a plain mean
-    #[arg(long, value_name = "WEIGHT", default_value_t = 1)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1, value_parser = number::weight)]
     pub max_weight: u32,
     /// Members that may work with the coordinator: a rate such as 0.1, or a count such as 3
     #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
@@ -81,7 +82,7 @@ pub struct New {
     #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
     pub dropout: Amount,
     /// Smallest number of members in a sum [default: all but those that may vanish]
-    #[arg(long, value_name = "MEMBERS")]
+    #[arg(long, value_name = "MEMBERS", value_parser = number::members)]
     pub floor: Option<u32>,
     /// Who masks with whom: auto, complete, or the degree of a ring
     #[arg(long, value_name = "GRAPH", default_value = "auto")]
@@ -90,7 +91,7 @@ pub struct New {
     #[arg(long, value_name = "WHO", default_value = "auto")]
     pub electorate: ElectorateChoice,
     /// Members drawn for each round [default: everybody takes part]
-    #[arg(long, value_name = "MEMBERS")]
+    #[arg(long, value_name = "MEMBERS", value_parser = number::members)]
     pub cohort: Option<u32>,
     /// Attempts at a round
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
@@ -102,6 +103,7 @@ pub struct New {
     #[arg(
         long,
         value_name = "N",
+        value_parser = number::members,
         requires = "epsilon",
         help_heading = "Differential privacy"
     )]
@@ -110,6 +112,7 @@ pub struct New {
     #[arg(
         long,
         value_name = "ROUNDS",
+        value_parser = number::rounds,
         requires = "epsilon",
         default_value_t = 100,
         help_heading = "Differential privacy"
@@ -138,13 +141,13 @@ pub struct Check {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Members on the roster
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::members)]
     pub members: Option<u32>,
     /// Roster file, signed or not, to take the number of members from
     #[arg(long, value_name = "FILE")]
     pub roster: Option<PathBuf>,
     /// Rounds to add up the epsilon of [default: all rounds of the roster, or 100]
-    #[arg(long, value_name = "ROUNDS")]
+    #[arg(long, value_name = "ROUNDS", value_parser = number::rounds)]
     pub rounds: Option<u64>,
 }
 

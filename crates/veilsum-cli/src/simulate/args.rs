@@ -1,5 +1,6 @@
 //! What `veilsum simulate` is asked for.
 
+use crate::args::number;
 use crate::exit::Failure;
 use crate::limits;
 use crate::simulate::npy;
@@ -19,7 +20,7 @@ use veilsum_sim::Matrix;
 #[command(after_help = EXAMPLES)]
 pub struct SimulateArgs {
     /// Members of the roster.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::members)]
     pub members: u32,
     /// Coordinates of each vector, at most 2^30; taken from --inputs when given.
     #[arg(long, value_name = "D", required_unless_present = "inputs")]

@@ -341,7 +341,20 @@ fn plan_derives_the_numbers_of_the_rules() {
         .assert_error(3, "no round can have these numbers");
     folder
         .run("plan --members 10 --rounds 0")
-        .assert_error(2, "--rounds is 0");
+        .assert_error(2, "wanted a whole number from 1 to 4294967296");
+    for numbers in [
+        "plan --members 4000000000",
+        "plan --members 20 --cohort 4000000000",
+        "task new --epsilon 8 --members 1048577",
+        "simulate --members 4294967295 --dim 10",
+        "stats count --members 2000000 --task task.toml",
+    ] {
+        let most = "wanted a whole number from 0 to 1048576 (a roster has no more members)";
+        folder.run(numbers).assert_error(2, most);
+    }
+    folder
+        .run("plan --members 20 --dim 18446744073709551615")
+        .assert_error(2, "wanted a whole number from 1 to 1099511627776");
     assert_eq!(folder.run("plan --members -1").code, 2);
     assert_eq!(folder.run("plan --members 10 --corrupt 1.5").code, 2);
 }

@@ -18,7 +18,7 @@ use alternatives::Alternatives;
 use serde_json::json;
 use veilsum_encode::{Clip, Dtype, Encoding, FloatEncoding, Manifest, TensorSpec};
 use veilsum_proto::ids::Round;
-use veilsum_proto::roster::{Name, RosterDraft};
+use veilsum_proto::roster::Name;
 use veilsum_proto::task::{DEFAULT_ATTEMPTS, Task, TaskError, TaskSpec};
 
 /// Runs the command.
@@ -44,13 +44,6 @@ pub fn refused(failure: Failure, output: Output) -> Failure {
 fn report(args: &Plan) -> Result<Report, Failure> {
     if let Some(epsilon) = args.privacy.epsilon {
         limits::epsilon("--epsilon", epsilon)?;
-    }
-    let most = RosterDraft::MAX_LAST_ROUND.0;
-    if !(1..=most).contains(&args.rounds) {
-        return Err(Failure::usage(format_args!(
-            "--rounds is {}, wanted 1 to {most}",
-            args.rounds
-        )));
     }
     let task = match &args.task {
         Some(path) => files::task_file(path)?,

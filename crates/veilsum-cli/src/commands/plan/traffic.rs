@@ -72,40 +72,41 @@ struct Shape {
 
 impl Shape {
     fn control_up(&self, dropped: usize) -> u64 {
-        bytes([
-            self.advert().into(),
-            sealed_shares(self.neighbours).into(),
-            accept().into(),
-            upload_header().into(),
-            confirmation().into(),
-            self.reveal(dropped).into(),
-        ])
+        [
+            bytes(self.advert()),
+            bytes_of_list(self.neighbours, sealed_shares),
+            bytes(accept()),
+            bytes(upload_header()),
+            bytes(confirmation()),
+            bytes_of_list(dropped, |dropped| self.reveal(dropped)),
+        ]
+        .iter()
+        .sum()
     }
 
     fn control_down(&self, task: &Task, parameters: &Parameters) -> u64 {
-        bytes([
-            open(task, parameters).into(),
-            self.adverts().into(),
-            self.delivered().into(),
-            ShareSet {
+        [
+            bytes(open(task, parameters)),
+            bytes_of_list(self.neighbours, |neighbours| self.adverts(neighbours)),
+            bytes_of_list(self.neighbours, |neighbours| self.delivered(neighbours)),
+            bytes(ShareSet {
                 sid: SID,
                 shared: self.everybody(),
                 accepts: Vec::new(),
-            }
-            .into(),
-            UploadStored {
+            }),
+            bytes(UploadStored {
                 sid2: SID2,
                 slot: SLOT,
-            }
-            .into(),
-            self.survivor_set().into(),
-            Certificate {
+            }),
+            bytes(self.survivor_set()),
+            bytes_of_list(self.quorum, |quorum| Certificate {
                 set: self.survivor_set(),
-                signatures: vec![SIGNED; self.quorum],
-            }
-            .into(),
-            self.receipt().into(),
-        ])
+                signatures: vec![SIGNED; quorum],
+            }),
+            bytes(self.receipt()),
+        ]
+        .iter()
+        .sum()
     }
 
     /// Neighbours that are among the tolerated drop-outs, on average rounded up.
@@ -119,7 +120,7 @@ impl Shape {
         Bitmap::of(self.slots, (0..self.slots).map(Slot))
     }
 
-    fn adverts(&self) -> Adverts {
+    fn adverts(&self, neighbours: usize) -> Adverts {
         let neighbour = ProvenAdvert {
             advert: self.advert(),
             proof: vec![HASH; self.proof],
@@ -131,11 +132,11 @@ impl Shape {
             advertised: self.everybody(),
             root: HASH,
             own_proof: vec![HASH; self.proof],
-            neighbours: vec![neighbour; self.neighbours],
+            neighbours: vec![neighbour; neighbours],
         }
     }
 
-    fn delivered(&self) -> DeliveredShares {
+    fn delivered(&self, neighbours: usize) -> DeliveredShares {
         let share = DeliveredShare {
             from: SLOT,
             part: Some(sealed_share()),
@@ -144,7 +145,7 @@ impl Shape {
         };
         DeliveredShares {
             sid: SID,
-            shares: vec![share; self.neighbours],
+            shares: vec![share; neighbours],
         }
     }
 
@@ -256,9 +257,25 @@ fn open(task: &Task, parameters: &Parameters) -> Open {
     }
 }
 
-fn bytes(bodies: impl IntoIterator<Item = Body>) -> u64 {
-    let length = |body: Body| Message::new(body).encode().len() as u64;
-    bodies.into_iter().map(length).sum()
+fn bytes(body: impl Into<Body>) -> u64 {
+    Message::new(body.into()).encode().len() as u64
+}
+
+/// Bytes of a message with a list of so many items, without making more than [`MANY`] of them: a complete graph of a large
+/// federation has messages of a gigabyte.
+///
+/// An item has the same bytes wherever it stands, and the length of the list has four bytes from `MANY / 2` items of 16 bytes or
+/// more on, and eight from 2^30 bytes on.
+fn bytes_of_list<B: Into<Body>>(count: usize, message: impl Fn(usize) -> B) -> u64 {
+    if count <= MANY {
+        return bytes(message(count));
+    }
+    let (few, many) = (bytes(message(MANY / 2)), bytes(message(MANY)));
+    let item = many.saturating_sub(few) / (MANY / 2) as u64;
+    let rest = item.saturating_mul(count.saturating_sub(MANY) as u64);
+    let long = item.saturating_mul(count as u64) >= 1 << 30;
+    many.saturating_add(rest)
+        .saturating_add(if long { 4 } else { 0 })
 }
 
 // spec: [task.noise.chain]
@@ -273,6 +290,8 @@ fn depth(leaves: u32) -> usize {
     full.map_or(u32::BITS, u32::trailing_zeros) as usize
 }
 
+/// Items of a list that is made to be counted.
+const MANY: usize = 2048;
 const SLOT: Slot = Slot(0);
 const TASK: TaskDigest = TaskDigest([0; 32]);
 const HASH: Hash = Hash([0; 32]);
@@ -282,3 +301,33 @@ const SIGNED: SignedSlot = SignedSlot {
     slot: SLOT,
     signature: UNSIGNED,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_reckoned_to_the_byte() {
+        let shape = Shape {
+            slots: 10_000,
+            neighbours: 0,
+            proof: 7,
+            share_proof: 13,
+            quorum: 0,
+            chain: true,
+            removal: true,
+        };
+        for count in [MANY, MANY + 1, 5_000, 9_999] {
+            assert_eq!(
+                bytes_of_list(count, sealed_shares),
+                bytes(sealed_shares(count))
+            );
+            let adverts = |count| shape.adverts(count);
+            assert_eq!(bytes_of_list(count, adverts), bytes(adverts(count)));
+            let delivered = |count| shape.delivered(count);
+            assert_eq!(bytes_of_list(count, delivered), bytes(delivered(count)));
+            let reveal = |count| shape.reveal(count);
+            assert_eq!(bytes_of_list(count, reveal), bytes(reveal(count)));
+        }
+    }
+}
