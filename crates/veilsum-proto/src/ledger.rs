@@ -425,10 +425,11 @@ impl LedgerState {
         self.charges.of_task(task, delta)
     }
 
-    /// What all charged rounds of all tasks cost `unit` together, at `delta`; `None` if there are none. An example is touched by
-    /// rounds for either unit, a member is protected by those for members alone.
-    pub fn spent_total(&self, unit: Unit, delta: f64) -> Option<Statement> {
-        self.charges.of_unit(unit, delta)
+    /// What all charged rounds of all tasks cost the unit of the limit together, as the limit counts it; `None` if there are none. An
+    /// example is touched by rounds for either unit, a member is protected by those for members alone.
+    // spec: [noise.account.adaptive]
+    pub fn spent_total(&self, limit: Limit) -> Option<Statement> {
+        self.charges.of_unit(limit)
     }
 
     /// What the rounds of a task would cost with one more, to be held against the limit. Infinite where the round protects another

@@ -47,9 +47,9 @@ impl Charges {
         Counted::of(rounds.values(), unit)?.stated(delta)
     }
 
-    /// What all rounds that bound a unit cost it.
-    pub(super) fn of_unit(&self, unit: Unit, delta: f64) -> Option<Statement> {
-        Counted::of(self.all(), unit)?.stated(delta)
+    /// What all rounds that bound the unit of a limit cost it, as the limit counts it.
+    pub(super) fn of_unit(&self, limit: Limit) -> Option<Statement> {
+        Counted::of(self.all(), limit.unit)?.filtered(limit.filter())
     }
 
     /// What the rounds of one task would cost with one more, as the limit counts it.
@@ -76,12 +76,11 @@ impl Charges {
         would_be.unwrap_or_else(|| limit.unknown())
     }
 
-    /// What all rounds would cost with one more, as the limit counts it; whoever chooses the tasks saw the sums before.
+    /// What all rounds would cost with one more, as the limit counts it.
     // spec: [noise.account.adaptive]
     pub(super) fn of_unit_with(&self, charge: Charge<'_>, limit: Limit) -> Statement {
         let counted = Counted::of(self.all().chain([charge.release]), limit.unit);
-        let filter = Filter::new(limit.epsilon, limit.delta);
-        let would_be = counted.and_then(|counted| counted.filtered(filter));
+        let would_be = counted.and_then(|counted| counted.filtered(limit.filter()));
         would_be.unwrap_or_else(|| limit.unknown())
     }
 
@@ -96,6 +95,11 @@ impl Charges {
 }
 
 impl Limit {
+    /// Whoever chooses the tasks saw the sums before: the order follows from the limit alone.
+    fn filter(self) -> Filter {
+        Filter::new(self.epsilon, self.delta)
+    }
+
     fn unknown(self) -> Statement {
         Statement {
             epsilon: f64::INFINITY,
