@@ -179,12 +179,6 @@ impl Sampler {
         &self.distance
     }
 
-    /// Table draws a value takes, each of 16 bytes of keystream.
-    #[must_use]
-    pub const fn draws_per_value(&self) -> usize {
-        self.terms.len()
-    }
-
     /// Bytes of all tables; each alone is at most [`crate::TABLE_BYTES_MAX`].
     #[must_use]
     pub fn table_bytes(&self) -> usize {

@@ -5,6 +5,7 @@ use thiserror::Error;
 
 use super::conversion::epsilon;
 use super::renyi::{Curve, between_whole, divergence, orders};
+use super::upward::{of_platform, plus};
 use super::{Observer, Release, Statement};
 use crate::Rational;
 
@@ -137,7 +138,7 @@ impl Amplified {
     fn poisson(&self, rate: f64, order: usize) -> f64 {
         let terms = (0..=order).map(|k| {
             let kept = (order - k) as f64 * (-rate).ln_1p();
-            self.choose(order, k) + kept + k as f64 * rate.ln() + self.moment(k)
+            self.term(order, k, [kept, k as f64 * rate.ln(), self.moment(k)])
         });
         log_sum_exp(terms)
     }
@@ -152,7 +153,7 @@ impl Amplified {
                 2 => second,
                 k => self.moment(k) + 2.0_f64.ln().min(k as f64 * pure),
             };
-            self.choose(order, k) + k as f64 * rate.ln() + moment
+            self.term(order, k, [k as f64 * rate.ln(), moment, 0.0])
         });
         log_sum_exp(std::iter::once(0.0).chain(terms))
     }
@@ -161,9 +162,20 @@ impl Amplified {
         self.moments.get(k).copied().unwrap_or(f64::INFINITY)
     }
 
-    fn choose(&self, n: usize, k: usize) -> f64 {
+    /// The logarithm of `n` over `k`, and the factors beside it; not below the exact sum.
+    // spec: [noise.account.rounding]
+    fn term(&self, n: usize, k: usize, factors: [f64; 3]) -> f64 {
         let log = |i: usize| self.factorials.get(i).copied().unwrap_or(f64::INFINITY);
-        log(n) - log(k) - log(n - k)
+        let logs = [log(n), log(k), log(n - k)];
+        let [whole, first, second] = logs;
+        // factorials are sums of n logarithms; equal ones leave nothing
+        let lost = match k == 0 || k == n {
+            true => 0.0,
+            false => logs.iter().sum::<f64>() * (n + 8) as f64 * UNIT,
+        };
+        let size: f64 = factors.iter().map(|factor| factor.abs()).sum();
+        let sum = (whole - first - second) + factors.iter().sum::<f64>();
+        sum + lost + size * 32.0 * UNIT
     }
 }
 
@@ -173,12 +185,44 @@ fn log_sum_exp(terms: impl Iterator<Item = f64>) -> f64 {
     if !most.is_finite() {
         return most;
     }
-    most + terms
-        .iter()
-        .map(|term| (term - most).exp())
-        .sum::<f64>()
-        .ln()
+    let sum: f64 = terms.iter().map(|term| (term - most).exp()).sum();
+    // differences, exponentials and additions err by parts of the sum, which are absolute in its logarithm
+    let lost = (terms.len() + 32) as f64 * UNIT;
+    plus(most, plus(of_platform(sum.ln()), lost))
 }
 
 const ORDER_MAX: usize = 1024;
 const MARGIN: f64 = 1.0 + 1e-12;
+/// Half a unit in the last place of 1.
+const UNIT: f64 = f64::EPSILON / 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::number;
+    use crate::{Adjacency, Clip, Law};
+
+    // spec: [noise.account.rounding] [noise.account.outside]
+    #[test]
+    fn sampling_so_rare_that_the_sum_is_next_to_1_is_not_stated_below_its_bound() {
+        let clip = Clip::L2(number("1"));
+        let sensitivity = crate::accountant::tests::integers(clip, 1, Adjacency::ZeroOut);
+        for rate in [1e-5, 1e-4, 1e-3, 0.01] {
+            for parameter in ["100", "10000", "1000000"] {
+                let law = Law::discrete_gaussian(number(parameter)).unwrap();
+                let release = Release::new(law, 1, &sensitivity, Rational::zero());
+                let found = Amplified::new(&release, Sampling::Poisson { rate }).at(2);
+                // of the order 2 there is a form without a difference
+                let exact = (rate * rate * divergence(&release, 2.0).exp_m1()).ln_1p();
+                assert!(
+                    found > exact * (1.0 - 1e-11),
+                    "{rate} {parameter}: {found:e} {exact:e}"
+                );
+                assert!(
+                    found < exact * 1.001 + 1e-14,
+                    "{rate} {parameter}: {found:e} {exact:e}"
+                );
+            }
+        }
+    }
+}

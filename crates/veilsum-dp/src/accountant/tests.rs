@@ -351,7 +351,8 @@ fn a_filter_is_never_below_the_least_over_orders_and_close_above_it() {
     let (budget, delta) = (4.0, 1e-6);
     let filter = Filter::new(budget, delta);
     let release = one_step(Law::skellam(number("400")).unwrap(), Unit::Member);
-    for rounds in [1, 10, 100, 400] {
+    let mut near = 0;
+    for rounds in [1, 10, 100, 200, 220, 240, 400] {
         let mut accountant = Accountant::new(Unit::Member);
         accountant.compose(&release, rounds).unwrap();
         let (cost, least) = (filter.cost(&accountant), accountant.statement(delta));
@@ -363,6 +364,7 @@ fn a_filter_is_never_below_the_least_over_orders_and_close_above_it() {
         );
         // near its budget it loses next to nothing
         if (3.5..4.0).contains(&least.epsilon) {
+            near += 1;
             assert!(
                 cost.epsilon < least.epsilon * 1.01,
                 "{rounds}: {}",
@@ -370,6 +372,7 @@ fn a_filter_is_never_below_the_least_over_orders_and_close_above_it() {
             );
         }
     }
+    assert!(near > 0, "found no number of rounds near the budget");
     let admitted = |fits: &dyn Fn(&Accountant) -> bool| {
         (1..5_000)
             .take_while(|rounds| {

@@ -53,10 +53,11 @@ fn from_masses(masses: &Masses, bound: usize) -> Option<Table> {
     let mut thresholds = Vec::new();
     let mut error = tail.upper_units().clone();
     for mass in masses.magnitudes.iter().take(bound) {
-        cumulative = cumulative.plus(mass);
+        cumulative = cumulative.plus(mass).at_most_one();
         let (threshold, excess) = cumulative.cut(THRESHOLD_BITS);
-        // The floor is that of every number in the interval, or the interval is too wide to tell.
-        if excess >= one_unit() {
+        // The floor is that of every number in the interval, or the interval is too wide to tell. No law ends before its
+        // clamp, so the number is below 1 even where the interval is not.
+        if excess >= one_unit() && threshold != last_threshold() {
             return None;
         }
         thresholds.push(threshold.to_u128()?);
@@ -74,6 +75,11 @@ fn from_masses(masses: &Masses, bound: usize) -> Option<Table> {
 /// `2^-THRESHOLD_BITS`, in the units of enclosures.
 fn one_unit() -> BigUint {
     BigUint::one() << (256 - THRESHOLD_BITS)
+}
+
+/// That of all numbers from `1 - 2^-THRESHOLD_BITS` to below 1.
+fn last_threshold() -> BigUint {
+    (BigUint::one() << THRESHOLD_BITS) - 1_u8
 }
 
 /// The sorted thresholds, padded to `2^depth - 1`, in breadth-first order from index 1 on.

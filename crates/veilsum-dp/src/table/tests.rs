@@ -99,6 +99,24 @@ fn distance_is_proven_far_below_96_bits() {
     }
 }
 
+// spec: [noise.table.exact]
+#[test]
+fn laws_that_are_next_to_nothing_but_zeros_have_a_table() {
+    for law in [
+        PartLaw::Polya {
+            scale: Rational::new(1, 1_000).unwrap(),
+            shape: Rational::new(1, 100).unwrap(),
+        },
+        PartLaw::DiscreteGaussian {
+            parameter: Rational::new(1, 1_000).unwrap(),
+        },
+    ] {
+        let table = Table::compile(&law).unwrap();
+        assert_eq!(table.thresholds(), [u128::MAX >> 1], "{law:?}");
+        assert!(table.distance() < &Rational::power_of_half(110));
+    }
+}
+
 // spec: [noise.table.size]
 #[test]
 fn laws_wider_than_the_largest_table_are_refused() {

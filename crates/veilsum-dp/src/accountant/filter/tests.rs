@@ -204,3 +204,19 @@ fn a_large_budget_is_of_use_to_a_large_model_too() {
         assert_eq!(cost, f64::INFINITY);
     }
 }
+
+// spec: [noise.account.largest]
+#[test]
+fn two_ways_at_once_have_half_of_delta_each_and_one_has_all() {
+    for epsilon in [0.5, 8.0, 16.0] {
+        let filter = Filter::new(epsilon, 1e-6);
+        assert_eq!((filter.wide.delta, filter.narrow), (1e-6, None));
+    }
+    for epsilon in [17.0, 30.0, 1e9] {
+        let filter = Filter::new(epsilon, 1e-6);
+        let narrow = filter.narrow.unwrap();
+        assert_eq!(filter.wide.delta + narrow.delta, 1e-6);
+        assert_eq!(narrow.delta, 0.5e-6);
+        assert!(narrow.epsilon < filter.wide.epsilon);
+    }
+}
