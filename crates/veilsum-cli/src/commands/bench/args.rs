@@ -6,7 +6,7 @@ use std::fmt;
 /// Measure this machine: what each step of a round costs, beside what the machine allows.
 ///
 /// Each step runs by turns with its limit, which is measured in the same run; shown are medians. A ratio is the step over its
-/// limit, and the mark is what Veilsum promises on a machine with two cores and wide AES instructions (VAES). Rates are per
+/// limit, and the mark is what Veilsum aims at on a machine with two cores and wide AES instructions (VAES). Rates are per
 /// second of processor time of one core, unless the step says all cores. Progress goes to standard error.
 ///
 /// The limit of masks is the bare loop: AES-256 in counter mode, made and added to limbs that wrap and stay in the cache.
