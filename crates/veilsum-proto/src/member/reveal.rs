@@ -40,18 +40,18 @@ impl Revealing {
         let dropped = pair_seeds
             .iter()
             .filter(|(slot, _)| !survivors.bitmap().contains(**slot));
-        let pair_seeds = dropped
-            .map(|(slot, seed)| PairSeedReveal {
-                slot: *slot,
-                seed: seed.to_revealed(),
-            })
-            .collect();
+        // At once as long as it gets: a vector that grows leaves its seeds unwiped where it was.
+        let mut revealed = Vec::with_capacity(pair_seeds.len());
+        revealed.extend(dropped.map(|(slot, seed)| PairSeedReveal {
+            slot: *slot,
+            seed: seed.to_revealed(),
+        }));
         let self_seed = RevealedSeed(*self_seed.secret().expose_bytes());
         let reveal = Reveal {
             sid2,
             slot: me.slot,
             self_seed,
-            pair_seeds,
+            pair_seeds: revealed,
             chain_value: noise.reveal(&me.context, survivors.count()),
         };
         let held = held.into_iter().map(|(slot, share)| {
@@ -112,11 +112,14 @@ impl Revealing {
                 what: "session",
             });
         }
-        let answers = request.wanted.iter().map(|wanted| match wanted {
-            ShareWanted::SelfSeed(header) => self.self_share(me, header),
-            ShareWanted::RootSeed(slot) => self.root_share(*slot),
-        });
-        let answers = answers.collect::<Result<Vec<_>, _>>()?;
+        // At once as long as it gets, as in `new`.
+        let mut answers = Vec::with_capacity(request.wanted.len());
+        for wanted in &request.wanted {
+            answers.push(match wanted {
+                ShareWanted::SelfSeed(header) => self.self_share(me, header)?,
+                ShareWanted::RootSeed(slot) => self.root_share(*slot)?,
+            });
+        }
         Ok(Reply::Send(Message::new(Shares {
             sid2: self.sid2,
             slot: me.slot,
