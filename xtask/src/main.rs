@@ -2,6 +2,7 @@
 //!
 //! Chores of the repository, run as `cargo xtask NAME`.
 
+mod sbom;
 mod spec;
 
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
+        ["sbom"] => sbom::run(),
         ["spec"] => spec::run(false),
         ["spec", "--quiet"] => spec::run(true),
         _ => {
@@ -20,8 +22,10 @@ fn main() -> ExitCode {
 }
 
 const HELP: &str = "\
-usage: cargo xtask spec [--quiet]
+usage: cargo xtask sbom
+       cargo xtask spec [--quiet]
 
+  sbom    prints what the program is built from, with versions, licences and checksums (CycloneDX 1.5, JSON)
   spec    lists every requirement of spec/*.md with the lines of code and the tests that cite it; fails on a
           requirement without code or without test, and on a citation of what the spec does not have
           --quiet prints only what is missing, and the counts";
