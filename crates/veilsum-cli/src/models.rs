@@ -35,26 +35,54 @@ impl ModelFolder {
         self.folder.join(format!("{task}.{MODEL}"))
     }
 
-    /// Removes the models that were kept longest ago, of all beyond so many.
-    fn forget_old(&self) {
+    /// Removes the files with this extension that were written longest ago, of all beyond so many.
+    fn forget_old(&self, extension: &str, most: usize) {
+        let mut files = self.files(extension);
+        files.sort();
+        let surplus = files.len().saturating_sub(most);
+        for (_, path) in files.into_iter().take(surplus) {
+            remove(&path);
+        }
+    }
+
+    /// Removes what has come of models of a task, but for one file.
+    fn forget_parts(&self, task: &TaskDigest, but: Option<&Path>) {
+        let of_task = format!("{task}.");
+        for (_, path) in self.files(PART) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(&of_task) && but != Some(path.as_path()) {
+                remove(&path);
+            }
+        }
+    }
+
+    fn files(&self, extension: &str) -> Vec<(SystemTime, PathBuf)> {
         let Ok(files) = fs::read_dir(&self.folder) else {
-            return;
+            return Vec::new();
         };
         let files = files.filter_map(|file| {
             let file = file.ok()?;
             let path = file.path();
-            path.extension().filter(|extension| *extension == MODEL)?;
+            path.extension().filter(|found| *found == extension)?;
             let time = file.metadata().and_then(|known| known.modified());
             Some((time.unwrap_or(SystemTime::UNIX_EPOCH), path))
         });
-        let mut files = files.collect::<Vec<_>>();
-        files.sort();
-        let surplus = files.len().saturating_sub(MODELS);
-        for (_, path) in files.into_iter().take(surplus) {
-            if let Err(error) = fs::remove_file(&path) {
-                tracing::warn!(path = %path.display(), %error, "old model cannot be removed");
-            }
-        }
+        files.collect()
+    }
+
+    /// Makes the file of a model on its way, unless it is there.
+    fn begin(&self, path: &Path) -> std::io::Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let mut options = fs::OpenOptions::new();
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.append(true).create(true).open(path).map(drop)
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::warn!(path = %path.display(), %error, "old model cannot be removed");
     }
 }
 
@@ -93,8 +121,25 @@ impl ModelStore for ModelFolder {
         files::write(&path, model, Readers::Owner, Existing::Replace)
             .map_err(|failure| failure.to_string())?;
         self.known.insert(*task, digest);
-        self.forget_old();
+        self.forget_parts(task, None);
+        self.forget_old(MODEL, MODELS);
         Ok(())
+    }
+
+    // spec: [sync.part]
+    fn part(&mut self, task: &TaskDigest, model: ModelDigest) -> Option<PathBuf> {
+        let path = self.folder.join(format!("{task}.{model}.{PART}"));
+        self.forget_parts(task, Some(&path));
+        match self.begin(&path) {
+            Ok(()) => {
+                self.forget_old(PART, PARTS);
+                Some(path)
+            }
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a model on its way is not kept");
+                None
+            }
+        }
     }
 }
 
@@ -103,6 +148,12 @@ const MODELS: usize = 16;
 
 /// Extension of their files.
 const MODEL: &str = "model";
+
+/// Models on their way whose start is kept.
+const PARTS: usize = 4;
+
+/// Extension of their files.
+const PART: &str = "part";
 
 #[cfg(test)]
 pub(crate) mod examples {
@@ -172,6 +223,39 @@ mod tests {
         fs::write(folder.path(&TASK), "damaged").unwrap();
         assert_eq!(folder.have(&TASK), Some(digest(b"damaged")));
         assert!(folder.rebuild(&TASK, b"any").is_err());
+    }
+
+    // spec: [sync.part]
+    #[test]
+    fn what_has_come_of_a_model_outlives_the_process_until_the_model_is_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let ledger = place.path().join("alice.ledger");
+        let (first, second) = (ModelDigest([1; 32]), ModelDigest([2; 32]));
+        let path = ModelFolder::beside(&ledger).part(&TASK, first).unwrap();
+        fs::write(&path, "the start").unwrap();
+
+        let mut folder = ModelFolder::beside(&ledger);
+        assert_eq!(folder.part(&TASK, first), Some(path.clone()));
+        assert_eq!(fs::read(&path).unwrap(), b"the start");
+        let other = folder.part(&TASK, second).unwrap();
+        assert!(!path.exists(), "of a model that is not wanted any more");
+        assert_eq!(fs::read(&other).unwrap(), b"");
+        keep(&mut folder, TaskDigest([9; 32]), &bytes(0));
+        assert!(other.exists());
+        keep(&mut folder, TASK, &bytes(0));
+        assert!(!other.exists());
+    }
+
+    // spec: [sync.part]
+    #[test]
+    fn models_on_their_way_do_not_fill_the_disk() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = ModelFolder::beside(&place.path().join("alice.ledger"));
+        for task in 0..20 {
+            let path = folder.part(&TaskDigest([task; 32]), ModelDigest([task; 32]));
+            assert!(path.unwrap().exists());
+        }
+        assert_eq!(fs::read_dir(&folder.folder).unwrap().count(), PARTS);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Not a judge of models: whether bytes are the model of a round is decided by their SHA-256 alone, whoever made them.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use veilsum_proto::ids::{ModelDigest, TaskDigest};
 
@@ -43,6 +45,16 @@ pub trait ModelStore: Send {
         digest: ModelDigest,
         model: &Bytes,
     ) -> Result<(), Failure>;
+
+    /// A file to collect a model of the task in that is fetched whole, so that a later process goes on where this one ended; what the
+    /// file holds is taken for the start of the model with SHA-256 `model`. `None`: it is collected in memory.
+    ///
+    /// The file is removed if it does not lead to the model. Once the model is kept it is of no use.
+    // spec: [sync.part]
+    fn part(&mut self, task: &TaskDigest, model: ModelDigest) -> Option<PathBuf> {
+        let _ = (task, model);
+        None
+    }
 }
 
 /// Keeps nothing: every model comes whole.

@@ -141,6 +141,12 @@ impl Member {
         (ended.unwrap(), Ended { log, folder })
     }
 
+    /// Ends it in the middle of whatever it does; what is left of it on disk.
+    pub fn kill(self) -> TempDir {
+        self.running.abort();
+        self.folder
+    }
+
     pub fn events(&self) -> Vec<Event> {
         self.log.lock().unwrap().events.clone()
     }

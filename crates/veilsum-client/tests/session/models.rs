@@ -1,11 +1,12 @@
 //! Models that come as deltas, whole after a delta that was a lie, or not at all because they are here.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use veilsum_client::{Event, Failure, ModelBy, ModelStore};
+use veilsum_client::{Event, Failure, FileLedger, ModelBy, ModelStore};
 use veilsum_proto::ids::{ModelDigest, Slot, TaskDigest};
 use veilsum_quic::{Blob, Delta, Limits};
 
@@ -16,6 +17,8 @@ use crate::member::{Ended, Setup};
 #[derive(Clone, Default)]
 pub struct Shelf {
     held: Arc<Mutex<BTreeMap<TaskDigest, Bytes>>>,
+    /// Where a model on its way is collected.
+    part: Option<PathBuf>,
     /// What it does wrong.
     fault: Fault,
 }
@@ -79,6 +82,10 @@ impl ModelStore for Shelf {
         }
         self.held.lock().unwrap().insert(*task, model.clone());
         Ok(())
+    }
+
+    fn part(&mut self, _: &TaskDigest, _: ModelDigest) -> Option<PathBuf> {
+        self.part.clone()
     }
 }
 
@@ -289,6 +296,86 @@ async fn a_delta_is_fetched_on_where_its_line_broke() {
     // 99 ranges by the delta's own digest (the first came with the offer), 3 that broke, and the sum
     let asks = house.inner.lock().asks[&Slot(0)];
     assert!((100..=109).contains(&asks), "{asks}");
+}
+
+// spec: [sync.part] [model.fetch]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_was_killed_while_it_fetched_asks_for_the_rest_alone() {
+    const RANGE: u64 = 10_000;
+    let limits = Limits {
+        blob_range: RANGE,
+        ..Limits::default()
+    };
+    let house = House::open_with(roster(1), limits);
+    let model = (0..1_000_000_u32)
+        .flat_map(u32::to_le_bytes)
+        .collect::<Vec<_>>();
+    let place = tempfile::tempdir().unwrap();
+    let shelf = Shelf {
+        part: Some(place.path().join("part")),
+        ..Shelf::default()
+    };
+    house.round(1, 0, Some(&model));
+    let [first, _second, _third] = [1, 2, 3].map(|seed| {
+        let mut setup = Setup::new(&house, seed);
+        setup.models = (seed == 1).then(|| shelf.clone());
+        setup.run()
+    });
+    until("the start of the model", || {
+        house.inner.lock().asks.get(&Slot(0)).copied().unwrap_or(0) > 30
+    })
+    .await;
+    let folder = first.kill();
+    until("the end of the member", || {
+        FileLedger::open(folder.path().join("ledger")).is_ok()
+    })
+    .await;
+    let mut again = Setup::in_folder(&house, 1, folder);
+    again.models = Some(shelf);
+    let (outcome, ended) = again.run().end().await;
+    outcome.unwrap();
+    assert!(ended.log.asked[0].model.as_deref() == Some(model.as_slice()));
+    assert_eq!(ended.refusals(), []);
+    let size = model.len() as u64;
+    let [(by, fetched, told)] = reports(&ended)[..] else {
+        panic!("one model was fetched");
+    };
+    assert_eq!((by, told), (ModelBy::Full, size));
+    assert!(fetched <= size - 25 * RANGE, "{fetched} of {size}");
+}
+
+// spec: [sync.part]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_kept_of_another_model_is_thrown_away_and_the_round_goes_on() {
+    // the start of another model, one that is as long, one that is longer, one beyond the site's limit
+    let cases: [(&[u8], u64); 5] = [
+        (b"the", 18 - 3),
+        (b"THE", 18 - 3 + 18),
+        (b"THE MODEL AND MORE", 18),
+        (b"the model and more than that", 18),
+        (&[b'x'; 101], 18),
+    ];
+    for (kept, fetched) in cases {
+        let house = House::open(roster(1));
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("part");
+        std::fs::write(&path, kept).unwrap();
+        let shelf = Shelf {
+            part: Some(path),
+            ..Shelf::default()
+        };
+        let ended = round(&house, shelf.clone(), NEW).await;
+        assert_eq!(reports(&ended), [(ModelBy::Full, fetched, 18)], "{kept:?}");
+        assert_eq!(shelf.held().unwrap(), NEW);
+        let kinds = ended.refusals().into_iter().map(|(kind, _)| kind);
+        let thrown_away = !NEW.starts_with(kept) && kept.len() <= 100;
+        let wanted = if thrown_away {
+            &["model_part"][..]
+        } else {
+            &[]
+        };
+        assert_eq!(kinds.collect::<Vec<_>>(), wanted, "{kept:?}");
+    }
 }
 
 // spec: [model.delta]
