@@ -841,6 +841,34 @@ fn under_privacy_no_model_and_no_example_makes_a_member_absent() {
     }
 }
 
+/// Else whoever sends another network's model would see who holds nothing back.
+#[test]
+fn a_member_without_held_out_examples_judges_what_others_judge_and_refuses_what_they_refuse() {
+    // spec: [job.evaluation]
+    let spec = JobSpec {
+        evaluation: EvaluationSpec {
+            on: Some(Judge::Members),
+            ..EvaluationSpec::default()
+        },
+        ..fedavg(Split::ByLabel)
+    };
+    let job = Job::new(spec).unwrap();
+    let few = veilsum_learn::Examples::new(ndarray::Array2::zeros((2, 64)), vec![0, 1], 10);
+    let few = MemberHalf::with_examples(&job, 0, few.unwrap()).unwrap();
+    let many = MemberHalf::new(&job, 0).unwrap();
+    assert!(few.held_out().is_none() && many.held_out().is_some());
+    let foreign = veilsum_learn::Network::Softmax {
+        inputs: 3,
+        classes: 2,
+    };
+    let foreign = veilsum_learn::Model::new(1, foreign.init(veilsum_learn::RunSeed(1))).unwrap();
+    let own = job.first_model().to_bytes().unwrap();
+    for member in [&few, &many] {
+        assert!(member.judge(&own).is_ok());
+        assert!(member.judge(&foreign.to_bytes().unwrap()).is_err());
+    }
+}
+
 /// `dp-sgd` with files of two features, at most five examples of a member.
 fn with_files(private: bool, algorithm: &str) -> JobSpec {
     let text = format!(

@@ -9,7 +9,7 @@ use super::spec::{Algorithm, Amount, DecaySpec, JobSpec, Judge, Mechanism};
 use crate::adaptive::AdaptiveSettings;
 use crate::optimizer::ServerOptimizer;
 use crate::schedule::{Decay, Schedule};
-use crate::stats::STATS_TENSOR;
+use crate::stats::{STATS_TENSOR, Tally};
 use crate::tensors::Form;
 
 /// What a task says, as far as learning knows it: names of parties, graphs and attempts are for others.
@@ -96,7 +96,7 @@ impl Job {
             manifest: Manifest::new(vec![tensor])?,
             encoding: Encoding::Integer {
                 min: 0,
-                max: i64::from(self.data().most).saturating_mul(LOSS_OF_ONE),
+                max: i64::from(self.data().most).saturating_mul(Tally::ONE),
             },
             cohort: None,
             corrupt: spec.federation.corrupt,
@@ -229,6 +229,3 @@ fn manifest(form: &Tensors) -> Result<Manifest, JobError> {
 
 /// Part of a gradient's L1 norm that one coordinate rarely passes.
 const COORDINATE_SHARE: f64 = 1.0 / 16.0;
-
-/// Largest loss of one example in the steps of [`Tally`](crate::stats::Tally).
-const LOSS_OF_ONE: i64 = 128 << 16;

@@ -76,6 +76,18 @@ pub enum StatsError {
         /// The count.
         found: i64,
     },
+    /// A sum that no evaluations come to: somebody's integers are no tally.
+    #[error(
+        "found {examples} examples with {right} right ones and a loss of {loss}, wanted whole numbers, no more right ones than examples, and at most 128 nats for each"
+    )]
+    Tally {
+        /// Examples of all members.
+        examples: f64,
+        /// Right ones among them.
+        right: f64,
+        /// Loss of all together, in nats.
+        loss: f64,
+    },
     /// A query that lacks a key of its kind.
     #[error("a query of kind {kind} needs `{key}`")]
     Lacks {

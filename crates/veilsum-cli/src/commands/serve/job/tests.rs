@@ -196,7 +196,7 @@ fn evaluations_that_do_not_become_better_end_the_training() {
     for round in [1, 2] {
         place.trains(&rounds, Round(round));
     }
-    let worse = veilsum_learn::stats::tensors(vec![10, 1, 100 << 16]);
+    let worse = veilsum_learn::stats::tensors(vec![10 << 23, 1 << 23, 100 << 16]);
     rounds
         .judged(Round(2), &place.tally(&rounds.bytes()))
         .unwrap();
