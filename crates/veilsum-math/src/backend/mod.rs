@@ -8,6 +8,8 @@
 //! Kernels work in batches of eight AES blocks, or in several batches at once, so that a wide unit
 //! is kept busy and no kernel has to start inside a batch. A new kernel is one file, one variant of
 //! [`Backend`] and one of the private `Schedule`; the tests run over [`Backend::available`].
+//!
+//! Beside them stands [`Width`], for loops over floats elsewhere that are plain Rust.
 
 #[cfg(target_arch = "x86_64")]
 #[expect(
@@ -34,7 +36,16 @@ mod vaes256;
     reason = "the processor's AES instructions, behind a proof that it has them"
 )]
 mod vaes512;
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        unsafe_code,
+        reason = "functions compiled for wide registers, behind a proof that the processor has them"
+    )
+)]
+mod wide;
 
+pub use wide::{WideLoop, Width};
 #[cfg(target_arch = "x86_64")]
 pub use {aesni::AesNi, vaes256::Vaes256, vaes512::Vaes512};
 
