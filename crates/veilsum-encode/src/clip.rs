@@ -3,6 +3,7 @@
 use std::fmt;
 
 use rayon::prelude::*;
+use veilsum_math::backend::{WideLoop, Width};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{Clip, EncodeError, Encoding, Plan, Update};
@@ -187,8 +188,14 @@ fn sum_of_magnitudes(values: &[f64]) -> f64 {
 /// The sum of a function of the values in one fixed order, whatever the number of threads.
 fn sum_in_order(values: &[f64], term: impl Fn(f64) -> f64 + Sync) -> f64 {
     // spec: [encode.clip.order]
+    let width = Width::detected();
     let pages = values.par_chunks(PAGE);
-    add_in_pairs(pages.map(|page| sum_of_page(page, &term)).collect())
+    let sums = pages.map(|page| {
+        let mut sums = RunningSums::default();
+        sums.add(page, &term, width);
+        sums.total()
+    });
+    add_in_pairs(sums.collect())
 }
 
 /// The sum of the sums of pages: neighbours are added until one is left.
@@ -202,16 +209,47 @@ pub(crate) fn add_in_pairs(mut sums: Vec<f64>) -> f64 {
     sums.first().copied().unwrap_or(0.0)
 }
 
-/// Eight running sums over the coordinates of equal position modulo 8, added pairwise.
-pub(crate) fn sum_of_page(page: &[f64], term: impl Fn(f64) -> f64) -> f64 {
-    let mut sums = [0.0; 8];
-    for eight in page.chunks(8) {
-        for (sum, x) in sums.iter_mut().zip(eight) {
-            *sum += term(*x);
-        }
+/// Eight running sums over the coordinates of equal position modulo 8, added pairwise at the end of a page.
+#[derive(Default)]
+pub(crate) struct RunningSums([f64; 8]);
+
+impl RunningSums {
+    /// Goes on over more of a page; all but the last of its values come in eights.
+    pub(crate) fn add(&mut self, values: &[f64], term: &impl Fn(f64) -> f64, width: Width) {
+        let Self(sums) = self;
+        width.run(AddTerms { sums, values, term });
     }
-    let [a, b, c, d, e, f, g, h] = sums;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+
+    pub(crate) fn total(self) -> f64 {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+}
+
+/// See [`RunningSums::add`].
+struct AddTerms<'a, F> {
+    sums: &'a mut [f64; 8],
+    values: &'a [f64],
+    term: &'a F,
+}
+
+impl<F: Fn(f64) -> f64> WideLoop for AddTerms<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut sums = *self.sums;
+        let (eights, rest) = self.values.as_chunks::<8>();
+        for eight in eights {
+            for (sum, x) in sums.iter_mut().zip(eight) {
+                *sum += (self.term)(*x);
+            }
+        }
+        for (sum, x) in sums.iter_mut().zip(rest) {
+            *sum += (self.term)(*x);
+        }
+        *self.sums = sums;
+    }
 }
 
 /// Integers held to the range.

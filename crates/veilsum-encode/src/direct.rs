@@ -8,11 +8,12 @@
 
 use rand_core::CryptoRng;
 use rayon::prelude::*;
+use veilsum_math::backend::{WideLoop, Width};
 use veilsum_math::ring::{BLOCK_LIMBS, Blocks};
 use veilsum_math::{Keystream, KeystreamKey};
 use zeroize::Zeroizing;
 
-use crate::clip::{HUGE, PAGE, add_in_pairs, sum_of_page};
+use crate::clip::{HUGE, PAGE, RunningSums, add_in_pairs};
 use crate::plan::Grid;
 use crate::quantize::{TOLERANCE, draw, round_stochastically};
 use crate::{Clip, Contribution, EncodeError, Encoding, Plan, Report, TensorData, Update, Weight};
@@ -49,6 +50,7 @@ struct Encoder<'a> {
     grid: Grid,
     weight: Weight,
     offset: i64,
+    width: Width,
 }
 
 /// What a clip does to each value, once the norm is known.
@@ -84,10 +86,10 @@ impl<'a> Encoder<'a> {
             return Ok(None);
         }
         update.require_finite()?;
-        let values = Flat::of(update);
+        let (values, width) = (Flat::of(update), Width::detected());
         let (clip, norm) = match encoding.clip {
-            Clip::L1(bound) => by_norm(values.sum(f64::abs), bound),
-            Clip::L2(bound) => by_norm(values.sum(|x| x * x).sqrt(), bound),
+            Clip::L1(bound) => by_norm(values.sum(f64::abs, width), bound),
+            Clip::L2(bound) => by_norm(values.sum(|x| x * x, width).sqrt(), bound),
             Clip::LInf(bound) => (Cut::Clamp(bound), None),
         };
         if norm.is_some_and(|norm| norm > HUGE || norm.is_nan()) {
@@ -99,6 +101,7 @@ impl<'a> Encoder<'a> {
             grid,
             weight,
             offset: plan.offset(),
+            width,
         };
         Ok(Some((encoder, norm)))
     }
@@ -144,9 +147,40 @@ impl<'a> Encoder<'a> {
         lanes: usize,
         counts: &mut Counts,
     ) {
-        let values = &mut page.values[..lanes];
-        self.values.read(first, values);
-        match self.clip {
+        let (values, random) = (&mut page.values[..lanes], &mut page.random[..lanes * 8]);
+        self.values.read(first, values, self.width);
+        rounding.fill(first as u64 * 8, random);
+        let step = Step {
+            encoder: self,
+            values,
+            random: random.as_chunks().0,
+            lanes: &mut page.lanes[..lanes],
+        };
+        *counts = counts.and(self.width.run(step));
+    }
+}
+
+/// A few values that become lanes.
+struct Step<'a> {
+    encoder: &'a Encoder<'a>,
+    values: &'a mut [f64],
+    random: &'a [[u8; 8]],
+    lanes: &'a mut [u64],
+}
+
+impl WideLoop for Step<'_> {
+    type Output = Counts;
+
+    #[inline(always)]
+    fn run(self) -> Counts {
+        let Self {
+            encoder,
+            values,
+            random,
+            lanes,
+        } = self;
+        let mut counts = Counts::default();
+        match encoder.clip {
             Cut::Nothing => {}
             Cut::Scale(factor) => values.iter_mut().for_each(|x| *x *= factor),
             Cut::Clamp(bound) => {
@@ -156,32 +190,29 @@ impl<'a> Encoder<'a> {
                 }
             }
         }
-        let random = &mut page.random[..lanes * 8];
-        rounding.fill(first as u64 * 8, random);
-        let (random, _) = random.as_chunks::<8>();
-        let levels = self.grid.levels as f64;
-        let scale = levels / self.grid.range;
+        let levels = encoder.grid.levels as f64;
+        let scale = levels / encoder.grid.range;
         let outside = levels + levels * TOLERANCE;
         // Exact in f64: a lane has at most EXACT_BITS bits.
-        let (weight, offset) = (f64::from(self.weight.get()), self.offset as f64);
-        let mut unsure = false;
-        let lanes = &mut page.lanes[..lanes];
+        let (weight, offset) = (f64::from(encoder.weight.get()), encoder.offset as f64);
+        let mut unsure = 0;
         for ((lane, value), random) in lanes.iter_mut().zip(values.iter()).zip(random) {
             let scaled = value * scale;
             // spec: [encode.round.saturated]
             counts.saturated += u64::from(scaled.abs() > outside);
             let (rounded, sure) = round(scaled.clamp(-levels, levels), u64::from_le_bytes(*random));
-            unsure |= !sure;
+            unsure |= u64::from(!sure);
             // spec: [encode.lane.offset] [encode.weight.product]
             *lane = integer(rounded * weight + offset);
         }
-        if unsure {
+        if unsure != 0 {
             for ((lane, value), random) in lanes.iter_mut().zip(values.iter()).zip(random) {
                 let clamped = (value * scale).clamp(-levels, levels);
                 let rounded = round_stochastically(clamped, u64::from_le_bytes(*random));
-                *lane = (rounded * i64::from(self.weight.get()) + self.offset) as u64;
+                *lane = (rounded * i64::from(encoder.weight.get()) + encoder.offset) as u64;
             }
         }
+        counts
     }
 }
 
@@ -231,7 +262,7 @@ impl<'a> Flat<'a> {
     }
 
     /// Fills `out` with the values from `first` on; there are as many.
-    fn read(&self, first: usize, out: &mut [f64]) {
+    fn read(&self, first: usize, out: &mut [f64], width: Width) {
         let mut at = self.tensors.partition_point(|(start, _)| *start <= first);
         let (mut first, mut out) = (first, out);
         while let Some((start, data)) = self.tensors.get(at.wrapping_sub(1))
@@ -240,21 +271,26 @@ impl<'a> Flat<'a> {
             let from = first - start;
             let here = out.len().min(data.len() - from);
             let (now, rest) = out.split_at_mut(here);
-            data.read_floats(from, now);
+            data.read_floats(from, now, width);
             (first, out, at) = (first + here, rest, at + 1);
         }
     }
 
     /// The sum of a function of all values, as the long way adds them.
     // spec: [encode.clip.order]
-    fn sum(&self, term: impl Fn(f64) -> f64 + Sync) -> f64 {
+    fn sum(&self, term: impl Fn(f64) -> f64 + Sync, width: Width) -> f64 {
         let pages = (0..self.len.div_ceil(PAGE)).into_par_iter();
-        let buffer = || Zeroizing::new(vec![0.0; PAGE]);
+        let buffer = || Zeroizing::new(vec![0.0; STEP]);
         let sums = pages.map_init(buffer, |values, page| {
-            let first = page * PAGE;
-            let values = &mut values[..PAGE.min(self.len - first)];
-            self.read(first, values);
-            sum_of_page(values, &term)
+            let start = page * PAGE;
+            let end = (start + PAGE).min(self.len);
+            let mut sums = RunningSums::default();
+            for first in (start..end).step_by(STEP) {
+                let values = &mut values[..STEP.min(end - first)];
+                self.read(first, values, width);
+                sums.add(values, &term, width);
+            }
+            sums.total()
         });
         add_in_pairs(sums.collect())
     }
@@ -273,6 +309,7 @@ fn by_norm(norm: f64, bound: f64) -> (Cut, Option<f64>) {
 /// others could not have decided otherwise.
 ///
 /// No branch and no integer conversion: the compiler takes several values at once.
+#[inline(always)]
 fn round(value: f64, random: u64) -> (f64, bool) {
     let nearest = (value + TO_INTEGER) - TO_INTEGER;
     let floor = nearest - if nearest > value { 1.0 } else { 0.0 };
@@ -284,6 +321,7 @@ fn round(value: f64, random: u64) -> (f64, bool) {
 }
 
 /// An integer from 0 to 2^52 - 1 of a float that is one.
+#[inline(always)]
 fn integer(value: f64) -> u64 {
     (value + TWO_POW_52).to_bits() & (TWO_POW_52_BITS - 1)
 }

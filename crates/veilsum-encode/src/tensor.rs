@@ -5,6 +5,7 @@ use std::fmt;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
+use veilsum_math::backend::{WideLoop, Width};
 use zeroize::Zeroize;
 
 use crate::Dtype;
@@ -129,21 +130,12 @@ impl TensorData {
     }
 
     /// Fills `out` with the float values from `first` on, as [`TensorData::append_floats`] gives them; there are as many.
-    pub(crate) fn read_floats(&self, first: usize, out: &mut [f64]) {
-        macro_rules! read {
-            ($values:expr, $float:expr) => {
-                for (out, value) in out.iter_mut().zip($values.iter().skip(first)) {
-                    *out = $float(value);
-                }
-            };
-        }
-        match self {
-            Self::F32(values) => read!(values, |x: &f32| f64::from(*x)),
-            Self::F64(values) => read!(values, |x: &f64| *x),
-            Self::F16(values) => read!(values, |x: &f16| f64::from(x.to_f32())),
-            Self::Bf16(values) => read!(values, |x: &bf16| f64::from(x.to_f32())),
-            _ => {}
-        }
+    pub(crate) fn read_floats(&self, first: usize, out: &mut [f64], width: Width) {
+        width.run(ReadFloats {
+            data: self,
+            first,
+            out,
+        });
     }
 
     /// Hands each integer value to `take`; none if these are floats.
@@ -176,6 +168,35 @@ impl TensorData {
             Dtype::F16 => Self::F16(values.iter().map(|&x| f16::from_f32(x as f32)).collect()),
             Dtype::Bf16 => Self::Bf16(values.iter().map(|&x| bf16::from_f32(x as f32)).collect()),
             _ => Self::F64(values.to_vec()),
+        }
+    }
+}
+
+/// See [`TensorData::read_floats`].
+struct ReadFloats<'a> {
+    data: &'a TensorData,
+    first: usize,
+    out: &'a mut [f64],
+}
+
+impl WideLoop for ReadFloats<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        macro_rules! read {
+            ($values:expr, $float:expr) => {
+                for (out, value) in self.out.iter_mut().zip(&$values[self.first..]) {
+                    *out = $float(value);
+                }
+            };
+        }
+        match self.data {
+            TensorData::F32(values) => read!(values, |x: &f32| f64::from(*x)),
+            TensorData::F64(values) => read!(values, |x: &f64| *x),
+            TensorData::F16(values) => read!(values, |x: &f16| f64::from(x.to_f32())),
+            TensorData::Bf16(values) => read!(values, |x: &bf16| f64::from(x.to_f32())),
+            _ => {}
         }
     }
 }

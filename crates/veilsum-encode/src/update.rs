@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use veilsum_math::backend::{WideLoop, Width};
 use zeroize::Zeroize;
 
 use crate::manifest::{coordinates, hash_spec};
@@ -310,13 +311,28 @@ fn first_not_finite<T: Copy + Into<f64>>(
     values: &[T],
     is_finite: impl Fn(&T) -> bool,
 ) -> Option<(usize, f64)> {
-    let all_finite = |page: &[T]| page.iter().fold(true, |all, x| all & is_finite(x));
-    let (number, page) = values
-        .chunks(FINITE_PAGE)
-        .enumerate()
-        .find(|(_, page)| !all_finite(page))?;
+    let width = Width::detected();
+    let (number, page) = values.chunks(FINITE_PAGE).enumerate().find(|(_, page)| {
+        let is_finite = &is_finite;
+        !width.run(AllFinite { page, is_finite })
+    })?;
     let (index, value) = page.iter().enumerate().find(|(_, x)| !is_finite(x))?;
     Some((number * FINITE_PAGE + index, (*value).into()))
+}
+
+struct AllFinite<'a, T, F> {
+    page: &'a [T],
+    is_finite: &'a F,
+}
+
+impl<T, F: Fn(&T) -> bool> WideLoop for AllFinite<'_, T, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { page, is_finite } = self;
+        page.iter().fold(true, |all, x| all & is_finite(x))
+    }
 }
 
 /// Values judged at once.
