@@ -31,6 +31,7 @@ pub use upload::{UploadHeader, UploadStored};
 
 use crate::identity::Signature;
 use crate::label::{SUITE, VERSION};
+use std::io::{self, ErrorKind, Write};
 use tls_codec::{
     DeserializeBytes as _, Serialize as _, TlsDeserializeBytes, TlsSerialize, TlsSize,
 };
@@ -212,10 +213,33 @@ impl Message {
             }
         })?;
         // spec: [wire.canonical]
-        if message.encode() != bytes {
+        if !message.is_encoded_as(bytes) {
             return Err(InvalidMessage::NotCanonical { kind: header.kind });
         }
         Ok(message)
+    }
+
+    /// Whether [`Message::encode`] gives these bytes; written nowhere.
+    fn is_encoded_as(&self, bytes: &[u8]) -> bool {
+        let mut compared = Compared { rest: bytes };
+        self.tls_serialize(&mut compared).is_ok() && compared.rest.is_empty()
+    }
+}
+
+/// A writer that holds what is written against bytes that are there already.
+struct Compared<'a> {
+    rest: &'a [u8],
+}
+
+impl Write for Compared<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let rest = self.rest.strip_prefix(bytes);
+        self.rest = rest.ok_or(ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
