@@ -14,46 +14,57 @@ pub fn empty_leaf() -> Hash {
 /// A whole tree, kept to give out inclusion proofs.
 #[derive(Debug)]
 pub struct Tree {
-    /// `levels[0]` are the leaves, the last level is the root alone.
-    levels: Vec<Vec<Hash>>,
+    /// All levels one after the other, the leaves first, the root last: a proof is read from one piece of memory.
+    nodes: Vec<Hash>,
+    /// Leaves, padded.
+    width: usize,
 }
 
 impl Tree {
     /// Builds the tree over `leaves`, padded with [`empty_leaf`] to a power of two.
     // spec: [merkle.tree]
-    pub fn new(mut leaves: Vec<Hash>) -> Self {
-        leaves.resize(leaves.len().next_power_of_two(), empty_leaf());
-        let mut levels = vec![leaves];
-        while let Some(last) = levels.last().filter(|level| level.len() > 1) {
-            let above = last
-                .as_chunks()
-                .0
-                .iter()
-                .map(|[left, right]| node(left, right))
-                .collect();
-            levels.push(above);
+    pub fn new(leaves: Vec<Hash>) -> Self {
+        let width = leaves.len().next_power_of_two();
+        let mut nodes = Vec::with_capacity(width.saturating_mul(2));
+        // of each level what stands over a leaf that was given, and what all others are
+        let (mut level, mut others, mut places) = (leaves, empty_leaf(), width);
+        loop {
+            let padding = places.saturating_sub(level.len());
+            nodes.extend_from_slice(&level);
+            nodes.extend(std::iter::repeat_n(others, padding));
+            places >>= 1;
+            if places == 0 {
+                return Self { nodes, width };
+            }
+            let pairs = level.chunks(2).map(|pair| match pair {
+                [left, right] => node(left, right),
+                [left, ..] => node(left, &others),
+                [] => others,
+            });
+            level = pairs.collect();
+            if level.len() < places {
+                others = node(&others, &others);
+            }
         }
-        Self { levels }
     }
 
     /// The root.
     pub fn root(&self) -> Hash {
-        self.levels
-            .last()
-            .and_then(|level| level.first())
-            .copied()
-            .unwrap_or_else(empty_leaf)
+        self.nodes.last().copied().unwrap_or_else(empty_leaf)
     }
 
     /// Siblings from the leaf at `position` up to below the root; empty for a position outside the tree.
     pub fn proof(&self, position: usize) -> Vec<Hash> {
-        let below_root = self.levels.len().saturating_sub(1);
-        let levels = self.levels.iter().take(below_root).enumerate();
+        if position >= self.width {
+            return Vec::new();
+        }
         // at once as long as it gets: proofs are most of what a coordinator of a large ring writes
-        let mut siblings = Vec::with_capacity(below_root);
-        siblings.extend(
-            levels.filter_map(|(height, level)| level.get((position >> height) ^ 1).copied()),
-        );
+        let mut siblings = Vec::with_capacity(self.width.trailing_zeros() as usize);
+        let (mut position, mut level, mut width) = (position, self.nodes.as_slice(), self.width);
+        while let Some((here, above)) = level.split_at_checked(width).filter(|_| width > 1) {
+            siblings.extend(here.get(position ^ 1));
+            (position, level, width) = (position >> 1, above, width >> 1);
+        }
         siblings
     }
 }
@@ -109,6 +120,35 @@ mod tests {
                 for other in (0..count).filter(|other| *other != position) {
                     assert!(!verify(&tree.root(), count, other, leaf, &proof));
                 }
+            }
+        }
+    }
+
+    /// Level by level, each node hashed: what [`Tree::new`] leaves out is the same.
+    fn root_by_the_rule(mut level: Vec<Hash>) -> Hash {
+        level.resize(level.len().next_power_of_two(), empty_leaf());
+        while level.len() > 1 {
+            level = level.chunks(2).map(|two| node(&two[0], &two[1])).collect();
+        }
+        level[0]
+    }
+
+    // spec: [merkle.tree]
+    #[test]
+    fn padding_is_hashed_like_any_leaf() {
+        for count in 0..70 {
+            let all = leaves(count);
+            assert_eq!(Tree::new(all.clone()).root(), root_by_the_rule(all));
+        }
+    }
+
+    #[test]
+    fn outside_the_tree_there_is_no_proof() {
+        for count in 0..18 {
+            let tree = Tree::new(leaves(count));
+            let width = count.next_power_of_two();
+            for position in (width..3 * width).chain([usize::MAX]) {
+                assert_eq!(tree.proof(position), []);
             }
         }
     }
