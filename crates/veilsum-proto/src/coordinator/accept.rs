@@ -2,7 +2,7 @@
 
 use crate::abort::Abort;
 use crate::bitmap::Bitmap;
-use crate::coordinator::share::Relay;
+use crate::coordinator::share::Dealer;
 use crate::coordinator::{
     Coordinator, Dealt, PhaseName, Session, ShareStage, UploadPhase, check_sender, check_session,
     edge, keep_first, wrong,
@@ -10,9 +10,7 @@ use crate::coordinator::{
 use crate::fault::{Fault, FaultKind};
 use crate::ids::Slot;
 use crate::member::accept::is_accept_signed;
-use crate::message::{
-    Accept, Body, DeliveredShare, DeliveredShares, Message, SealedShare, SealedShares,
-};
+use crate::message::{Accept, Body, DeliveredShares, Message};
 use crate::session::second_sid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,21 +18,15 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub struct AcceptPhase {
     pub(super) session: Session,
-    shares: BTreeMap<Slot, SealedShares>,
-    relays: BTreeMap<Slot, Relay>,
+    dealers: BTreeMap<Slot, Dealer>,
     accepts: BTreeMap<Slot, Accept>,
 }
 
 impl AcceptPhase {
-    pub(super) fn new(
-        session: Session,
-        shares: BTreeMap<Slot, SealedShares>,
-        relays: BTreeMap<Slot, Relay>,
-    ) -> Self {
+    pub(super) fn new(session: Session, dealers: BTreeMap<Slot, Dealer>) -> Self {
         Self {
             session,
-            shares,
-            relays,
+            dealers,
             accepts: BTreeMap::new(),
         }
     }
@@ -43,7 +35,7 @@ impl AcceptPhase {
         let Body::Accept(accept) = &message.body else {
             return Err(wrong(message, PhaseName::Accept));
         };
-        if !self.shares.contains_key(&from) {
+        if !self.dealers.contains_key(&from) {
             return Err(FaultKind::NotExpected {
                 phase: PhaseName::Accept.text(),
             });
@@ -78,44 +70,31 @@ impl AcceptPhase {
     }
 
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
-        if !self.shares.contains_key(&slot) || self.accepts.contains_key(&slot) {
+        if !self.dealers.contains_key(&slot) || self.accepts.contains_key(&slot) {
             return None;
         }
         let dealers = self
             .session
             .context
             .neighbours_in(slot, &self.session.advertised);
-        let mut shares = Vec::with_capacity(dealers.len());
-        shares.extend(
-            dealers
-                .into_iter()
-                .filter_map(|dealer| self.delivered(dealer, slot)),
-        );
+        // First all places, then all parts: what the processor waits for it asks memory for at once, for many dealers.
+        let places = dealers.iter().filter_map(|dealer| {
+            let dealer = self.dealers.get(dealer)?;
+            Some((dealer, dealer.place_of(slot)?))
+        });
+        let places: Vec<(&Dealer, usize)> = places.collect();
+        let shares = places
+            .iter()
+            .map(|(dealer, place)| dealer.delivered(slot, *place));
+        let shares = shares.collect();
         Some(Message::new(DeliveredShares {
             sid: self.session.sid,
             shares,
         }))
     }
 
-    /// The part of `dealer` for `slot`, or the proof that it dealt none.
-    fn delivered(&self, dealer: Slot, slot: Slot) -> Option<DeliveredShare> {
-        let shares = self.shares.get(&dealer)?;
-        let relay = self.relays.get(&dealer)?;
-        let position = relay.receivers.binary_search(&slot).ok()?;
-        let part = shares
-            .parts
-            .binary_search_by_key(&slot, |part| part.to)
-            .ok();
-        Some(DeliveredShare {
-            from: dealer,
-            part: part.and_then(|index| shares.parts.get(index)).cloned(),
-            proof: relay.tree.proof(position),
-            signature: shares.signature,
-        })
-    }
-
     pub(super) fn waits_for(&self) -> Vec<Slot> {
-        self.shares
+        self.dealers
             .keys()
             .filter(|slot| !self.accepts.contains_key(slot))
             .copied()
@@ -126,9 +105,8 @@ impl AcceptPhase {
     pub(super) fn close(self, faults: &mut Vec<Fault>) -> Coordinator {
         let Self {
             session,
-            shares,
+            dealers,
             accepts,
-            ..
         } = self;
         let cuts = cut_edges(accepts.values());
         let tolerated = session.context.parameters.c_nb();
@@ -148,9 +126,9 @@ impl AcceptPhase {
         if let Err(error) = session.context.check_shared(&shared, &session.advertised) {
             return Coordinator::Aborted(Abort::Share(error));
         }
-        let dealt = shares.iter().filter(|(slot, _)| shared.contains(**slot));
+        let dealt = dealers.iter().filter(|(slot, _)| shared.contains(**slot));
         let dealt = dealt
-            .map(|(slot, shares)| (*slot, Dealt::of(&shares.parts)))
+            .map(|(slot, dealer)| (*slot, Dealt::of(&dealer.shares.parts)))
             .collect();
         let sid2 = second_sid(&session.sid, &shared);
         let stage = ShareStage {
@@ -164,12 +142,8 @@ impl AcceptPhase {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        let parts = self.shares.values().map(|shares| shares.parts.len());
-        // Each part has its leaf and, on average, one inner node in the dealer's tree.
-        let part = size_of::<SealedShare>().saturating_add(64);
-        self.session
-            .held_bytes()
-            .saturating_add(parts.sum::<usize>().saturating_mul(part))
+        let parts = self.dealers.values().map(Dealer::held_bytes);
+        self.session.held_bytes().saturating_add(parts.sum())
     }
 }
 

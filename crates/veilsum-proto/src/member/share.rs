@@ -270,23 +270,21 @@ pub(crate) fn parts_root(
     advertised: &Bitmap,
     parts: &[SealedShare],
 ) -> Hash {
-    parts_tree(context, sid, dealer, advertised, parts).root()
+    let receivers = context.neighbours_in(dealer, advertised);
+    parts_tree(sid, dealer, &receivers, parts).root()
 }
 
-/// The tree whose root [`parts_root`] gives.
+/// The tree whose root [`parts_root`] gives, over the dealer's neighbours in U1.
 pub(crate) fn parts_tree(
-    context: &RoundContext,
     sid: &Sid,
     dealer: Slot,
-    advertised: &Bitmap,
+    receivers: &[Slot],
     parts: &[SealedShare],
 ) -> merkle::Tree {
     let mut parts = parts.iter().peekable();
-    let leaves = context
-        .neighbours_in(dealer, advertised)
-        .into_iter()
-        .map(
-            |neighbour| match parts.next_if(|part| part.to == neighbour) {
+    let leaves =
+        receivers.iter().map(
+            |receiver| match parts.next_if(|part| part.to == *receiver) {
                 Some(part) => part.leaf(sid, dealer),
                 None => merkle::empty_leaf(),
             },
