@@ -65,9 +65,16 @@ impl Ring {
         let Some(position) = self.position(index) else {
             return Vec::new();
         };
-        let before = (1..=self.reach).filter_map(|steps| self.slot_before(position, steps));
-        let after = (1..=self.reach).filter_map(|steps| self.slot_after(position, steps));
-        let mut neighbours: Vec<Slot> = before.chain(after).collect();
+        let position = position as usize;
+        let (reach, len) = (self.reach as usize, self.order.len());
+        // the window around it begins so many positions on
+        let begin = position.saturating_add(len).saturating_sub(reach);
+        let (head, tail) = self.order.split_at(begin.checked_rem(len).unwrap_or(0));
+        let around = tail.iter().chain(head);
+        let before = around.clone().take(reach);
+        let after = around.skip(reach.saturating_add(1)).take(reach);
+        let mut neighbours = Vec::with_capacity(reach.saturating_mul(2));
+        neighbours.extend(before.chain(after).copied());
         neighbours.sort_unstable();
         neighbours
     }
@@ -107,22 +114,6 @@ impl Ring {
 
     fn position(&self, index: u32) -> Option<u32> {
         self.positions.get(index as usize).copied()
-    }
-
-    fn slot_after(&self, position: u32, steps: u32) -> Option<Slot> {
-        let target = u64::from(position).saturating_add(steps.into());
-        self.slot_at(target.checked_rem(self.len().into())?)
-    }
-
-    fn slot_before(&self, position: u32, steps: u32) -> Option<Slot> {
-        let target = u64::from(position)
-            .saturating_add(self.len().into())
-            .saturating_sub(steps.into());
-        self.slot_at(target.checked_rem(self.len().into())?)
-    }
-
-    fn slot_at(&self, position: u64) -> Option<Slot> {
-        self.order.get(usize::try_from(position).ok()?).copied()
     }
 
     fn len(&self) -> u32 {
