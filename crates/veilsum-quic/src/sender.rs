@@ -77,15 +77,6 @@ impl UploadSender {
         Ok(self.stream.write_all(bytes).await?)
     }
 
-    /// Sends bytes of the body without copying them; else as [`UploadSender::write`].
-    ///
-    /// # Errors
-    ///
-    /// As [`UploadSender::write`].
-    pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<(), WriteError> {
-        Ok(self.stream.write_chunk(bytes).await?)
-    }
-
     /// Ends the upload and waits until the coordinator's QUIC stack has acknowledged every byte. Whether
     /// the coordinator counts the upload is said on the control stream.
     ///

