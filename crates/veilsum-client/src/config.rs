@@ -33,15 +33,15 @@ pub struct MemberConfig {
     /// every task whose example clip is not the one that it keeps to; any other leaves the default.
     // spec: [contributor.privacy]
     pub contributor: PrivacyFloors,
-    /// The one task that is joined without the word of the authority, whatever the policy says of tasks that the roster does not list.
+    /// Of the tasks that the roster does not list and the policy does not pin, no other is joined. Whether this one is, the policy
+    /// still says ([`Policy::unlisted_tasks`]); tasks that are listed or pinned are not touched.
     ///
     /// # Security
     ///
     /// A contributor that follows a job with privacy puts the digest of the job's task here. Epsilon is held per task, and a
-    /// coordinator may invent any number of tasks that look like the job's: each would cost as much again. Every other task has to
-    /// be on the roster's list, or pinned by the policy.
+    /// coordinator may invent any number of tasks that look like the job's: each would cost as much again.
     // spec: [contributor.task]
-    pub only_task: Option<TaskDigest>,
+    pub only_unlisted_task: Option<TaskDigest>,
     /// Bounds of the connection.
     pub limits: Limits,
     /// Waits between tries to connect.
@@ -50,13 +50,17 @@ pub struct MemberConfig {
     ///
     /// # Security
     ///
-    /// For demonstrations alone. `None` in every real member.
+    /// For demonstrations and tests: an update whose rounding can be foreseen shows more of itself in a sum than it should. `None` in
+    /// every real member.
+    #[cfg(feature = "known-seeds")]
     pub rounding_seed: Option<[u8; 32]>,
     /// Fixed seed of the noise; see [`noise_rng`](crate::noise_rng).
     ///
     /// # Security
     ///
-    /// For demonstrations alone: noise that somebody can make again protects nothing. `None` in every real member.
+    /// For demonstrations and tests: noise that somebody can make again protects nothing. Ledger and events go on as if nobody could:
+    /// the epsilon that they state is then that of nothing. `None` in every real member.
+    #[cfg(feature = "known-seeds")]
     pub noise_seed: Option<[u8; 32]>,
     /// Threads to mask with.
     pub threads: Threads,
@@ -76,10 +80,12 @@ impl MemberConfig {
             roster,
             policy,
             contributor: PrivacyFloors::default(),
-            only_task: None,
+            only_unlisted_task: None,
             limits: Limits::default(),
             backoff: Backoff::default(),
+            #[cfg(feature = "known-seeds")]
             rounding_seed: None,
+            #[cfg(feature = "known-seeds")]
             noise_seed: None,
             threads: Threads::All,
         }
@@ -90,11 +96,37 @@ impl MemberConfig {
     pub(crate) fn floors(&self, task: &Task) -> Floors {
         let mut floors = self.policy.floors(self.roster.len(), task);
         floors.privacy = floors.privacy.and(self.contributor.clone());
-        let is_other = self.only_task.is_some_and(|only| only != task.digest());
+        let is_other = self
+            .only_unlisted_task
+            .is_some_and(|only| only != task.digest());
         if is_other && !self.policy.pins(task) {
             floors.unlisted = UnlistedTasks::Refused;
         }
         floors
+    }
+
+    /// Seed of the rounding, if somebody else is to know it.
+    pub(crate) fn known_rounding(&self) -> Option<[u8; 32]> {
+        #[cfg(feature = "known-seeds")]
+        {
+            self.rounding_seed
+        }
+        #[cfg(not(feature = "known-seeds"))]
+        {
+            None
+        }
+    }
+
+    /// Seed of the noise, if somebody else is to know it.
+    pub(crate) fn known_noise(&self) -> Option<[u8; 32]> {
+        #[cfg(feature = "known-seeds")]
+        {
+            self.noise_seed
+        }
+        #[cfg(not(feature = "known-seeds"))]
+        {
+            None
+        }
     }
 }
 

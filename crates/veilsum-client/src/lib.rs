@@ -71,5 +71,6 @@ pub use event::{ClippedNorm, Event, ModelBy, RoundPrivacy};
 pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
 pub use models::{KeepsNoModel, ModelStore};
 pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName, Unlisted};
+#[cfg(feature = "known-seeds")]
 pub use rounding::{noise_rng, rounding_rng};
 pub use stop::{Stop, StopHandle, stop_pair};

@@ -30,9 +30,4 @@ impl Stop {
             std::future::pending::<()>().await;
         }
     }
-
-    /// Whether the stop was asked for.
-    pub fn is_asked(&self) -> bool {
-        *self.0.borrow()
-    }
 }

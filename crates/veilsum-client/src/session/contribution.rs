@@ -19,7 +19,8 @@ use super::round::{Local, RoundKey};
 use super::step::{blocking, system_rng};
 use super::workbench::Prepared;
 use super::{Happening, Session};
-use crate::{ClientError, ClippedNorm, Event, rounding_rng};
+use crate::rounding::rounding_rng;
+use crate::{ClientError, ClippedNorm, Event};
 
 /// How far the contribution of an attempt is.
 pub(super) enum Making {
@@ -69,7 +70,7 @@ impl Session {
         let weak = Arc::downgrade(&wanted);
         round.contribution = Making::Working { wanted, due: false };
         let (encoder, outbox) = (self.encoder.clone(), self.outbox.clone());
-        let seed = self.config.rounding_seed;
+        let seed = self.config.known_rounding();
         self.tasks.spawn(async move {
             let digest = prepared.digest;
             let act = move || {

@@ -15,7 +15,8 @@ use super::Session;
 use super::round::{Local, Model, RoundKey, RoundState};
 use super::step::{blocking, system_rng};
 use super::workbench::{Earlier, Job, LocalFailure, Prepared};
-use crate::{ClientError, FileLedger, MemberConfig, RoundInfo, noise_rng};
+use crate::rounding::noise_rng;
+use crate::{ClientError, FileLedger, MemberConfig, RoundInfo};
 
 impl Session {
     /// Judges an invitation. Only one that stands makes an earlier attempt give way, and it does so before anything is sent.
@@ -313,9 +314,9 @@ impl Session {
 
     /// In demonstrations alone.
     fn noise_rng(&self, (task, round): RoundKey) -> Option<ChaCha20Rng> {
-        let seed = self.config.noise_seed.as_ref()?;
+        let seed = self.config.known_noise()?;
         let attempt = self.rounds.get(&(task, round))?.context.attempt;
-        Some(noise_rng(seed, &task, round, attempt))
+        Some(noise_rng(&seed, &task, round, attempt))
     }
 }
 

@@ -154,7 +154,7 @@ async fn a_task_below_a_floor_is_refused_with_what_was_found_and_wanted() {
 async fn a_contributor_for_one_task_joins_no_other_that_nobody_signed() {
     let house = House::open(roster(1));
     let mut setup = Setup::new(&house, 1);
-    setup.config.only_task = Some(TaskDigest([9; 32]));
+    setup.config.only_unlisted_task = Some(TaskDigest([9; 32]));
     let (text, _) = ends_with("policy", &house, setup).await;
     assert!(
         text.contains("task that the roster does not list"),
@@ -169,7 +169,7 @@ async fn a_contributor_for_one_task_joins_no_other_that_nobody_signed() {
     for (only, policy) in [(own, None), (TaskDigest([9; 32]), Some(pins))] {
         let house = House::open(roster(1));
         let mut setup = Setup::new(&house, 1);
-        setup.config.only_task = Some(only);
+        setup.config.only_unlisted_task = Some(only);
         if let Some(text) = policy {
             setup.config.policy = Policy::from_toml(&text).unwrap();
         }

@@ -142,6 +142,21 @@ impl Job {
         RunSeed(self.spec.seed)
     }
 
+    /// Seed of the rounding of a member whose rounding may be foreseen: with it a training over a network has the bits of one in a
+    /// process.
+    ///
+    /// # Security
+    ///
+    /// For tests. It follows from the seed of the job, which everybody knows: an update rounded with it shows more of itself in a sum
+    /// than it should, and a job with privacy must not use it.
+    pub fn rounding_seed(&self, member: u32) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        hash.update(b"veilsum job rounding");
+        hash.update(self.spec.seed.to_le_bytes());
+        hash.update(member.to_le_bytes());
+        hash.finalize().into()
+    }
+
     /// What is trained.
     pub fn network(&self) -> Network {
         self.network

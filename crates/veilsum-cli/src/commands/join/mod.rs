@@ -63,7 +63,7 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     let result = ResultFile::of(args)?;
     let (mut config, ledger, models) = member(args, path)?;
     config.contributor = source.floors();
-    config.only_task = source.only_task()?;
+    config.only_unlisted_task = source.only_unlisted_task()?;
     config.rounding_seed = source.rounding_seed();
     if config.rounding_seed.is_some() {
         printer.warn(&"the rounding follows from the seed of the job, which is for tests: it tells more of the update than it should");

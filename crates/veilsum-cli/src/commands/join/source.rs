@@ -52,10 +52,10 @@ impl Source {
         }
     }
 
-    /// The one task that is joined though the roster does not list it, where there are such.
-    pub(super) fn only_task(&self) -> Result<Option<TaskDigest>, Failure> {
+    /// Of the tasks that the roster does not list, no other is joined.
+    pub(super) fn only_unlisted_task(&self) -> Result<Option<TaskDigest>, Failure> {
         match self {
-            Self::Train(training) => training.only_task(),
+            Self::Train(training) => training.only_unlisted_task(),
             Self::File(_) | Self::Exec(_) | Self::Stats(_) => Ok(None),
         }
     }

@@ -1,6 +1,5 @@
 //! `--train`: the member's half of a job.
 
-use crate::commands::train::rounds::rounding_seed;
 use crate::commands::train::setup::{failure, job};
 use crate::commands::train::task::task;
 use crate::config::{self, resolve};
@@ -79,7 +78,7 @@ impl Training {
             parts: job.task().map_err(|error| failure(&error))?,
             rounding: match (file.seeded_rounding, job.unit()) {
                 (false, _) => None,
-                (true, None) => Some(rounding_seed(&job, slot)),
+                (true, None) => Some(job.rounding_seed(slot.0)),
                 (true, Some(_)) => {
                     let text = "found `seeded_rounding` with a job that has privacy";
                     return Err(Failure::refused(text)
@@ -129,9 +128,9 @@ impl Training {
         }
     }
 
-    /// The task of a job with privacy, which is joined unlisted; others cost its epsilon again.
+    /// The task of a job with privacy: others that the roster does not list would cost its epsilon again.
     // spec: [job.noise.member]
-    pub(super) fn only_task(&self) -> Result<Option<TaskDigest>, Failure> {
+    pub(super) fn only_unlisted_task(&self) -> Result<Option<TaskDigest>, Failure> {
         if self.parts.privacy.is_none() {
             return Ok(None);
         }
@@ -353,8 +352,11 @@ mod tests {
         // spec: [job.noise.member] [contributor.task]
         let private = training(PRIVATE);
         let own = task(private.parts.clone(), 6).unwrap();
-        assert_eq!(private.only_task().unwrap(), Some(own.digest()));
-        assert_eq!(training("members = 6\n").only_task().unwrap(), None);
+        assert_eq!(private.only_unlisted_task().unwrap(), Some(own.digest()));
+        assert_eq!(
+            training("members = 6\n").only_unlisted_task().unwrap(),
+            None
+        );
     }
 
     #[test]

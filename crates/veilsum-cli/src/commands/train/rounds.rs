@@ -67,8 +67,8 @@ impl Rounds {
             dropout,
             secret: (!seeded).then_some(secret),
             rounding: seeded.then(|| {
-                let slots = (0..members).map(Slot);
-                slots.map(|slot| rounding_seed(job, slot)).collect()
+                let members = 0..members;
+                members.map(|member| job.rounding_seed(member)).collect()
             }),
         })
     }
@@ -204,16 +204,6 @@ impl veilsum_sim::Updates for Offers {
             rounding,
         })
     }
-}
-
-/// Seed of the rounding of a member whose rounding may be foreseen: with it a training over a network has the bits of one in a
-/// process.
-pub(crate) fn rounding_seed(job: &Job, slot: Slot) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(b"veilsum job rounding");
-    hash.update(job.seed().0.to_le_bytes());
-    hash.update(slot.0.to_le_bytes());
-    hash.finalize().into()
 }
 
 fn first_bytes(key: &[u8; 32]) -> [u8; 8] {
