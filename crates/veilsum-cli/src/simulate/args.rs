@@ -80,7 +80,11 @@ impl SimulateArgs {
         }
         let together = self.dropout.checked_add(self.late_dropout);
         let together = together.filter(|rate| !rate.exceeds_one()).ok_or_else(|| {
-            Failure::usage("--dropout and --late-dropout together are more than all members")
+            Failure::usage(format_args!(
+                "--dropout {} and --late-dropout {} are together more than all members",
+                self.dropout, self.late_dropout
+            ))
+            .hint("lower one of them: together at most 1")
         })?;
         let tolerance = match self.tolerance {
             Some(rate) => rate,

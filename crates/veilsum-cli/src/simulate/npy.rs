@@ -17,10 +17,10 @@ pub fn read(path: &Path, members: u32, bits: u8) -> Result<(Matrix, usize), Fail
                 .hint(ROWS),
         );
     };
-    let values = integers(path, data)?;
     // the values are there: both lengths fit
     let length = |axis: u64| usize::try_from(axis).unwrap_or(usize::MAX);
     let (rows, coordinates) = (length(rows), length(coordinates));
+    let values = integers(path, data, coordinates)?;
     let matrix = Matrix::new(values, rows, coordinates, members, bits).map_err(|error| {
         Failure::usage(error)
             .in_file(path)
@@ -45,12 +45,15 @@ fn tensor(path: &Path) -> Result<Tensor, Failure> {
     let bytes = std::fs::read(path).map_err(|error| Failure::io(path, &error))?;
     let mut tensors =
         npy::decode(&bytes).map_err(|error| Failure::usage(error).in_file(path).hint(ROWS))?;
-    tensors
-        .remove(NPY_TENSOR)
-        .ok_or_else(|| Failure::usage("the file holds no array").in_file(path))
+    tensors.remove(NPY_TENSOR).ok_or_else(|| {
+        Failure::usage("found no array in the file")
+            .in_file(path)
+            .hint(ROWS)
+    })
 }
 
-fn integers(path: &Path, data: TensorData) -> Result<Vec<i64>, Failure> {
+/// The values as 64-bit integers, out of rows of so many coordinates.
+fn integers(path: &Path, data: TensorData, coordinates: usize) -> Result<Vec<i64>, Failure> {
     match data {
         TensorData::I8(values) => Ok(widened(values)),
         TensorData::I16(values) => Ok(widened(values)),
@@ -61,9 +64,21 @@ fn integers(path: &Path, data: TensorData) -> Result<Vec<i64>, Failure> {
         TensorData::U32(values) => Ok(widened(values)),
         TensorData::U64(values) => values
             .into_iter()
-            .map(|value| i64::try_from(value).ok())
-            .collect::<Option<_>>()
-            .ok_or_else(|| Failure::usage("a value does not fit 64 signed bits").in_file(path)),
+            .enumerate()
+            .map(|(at, value)| {
+                i64::try_from(value).map_err(|_| {
+                    let coordinates = coordinates.max(1);
+                    Failure::usage(format_args!(
+                        "row {}, coordinate {}: found {value}, wanted at most {}",
+                        at / coordinates,
+                        at % coordinates,
+                        i64::MAX
+                    ))
+                    .in_file(path)
+                    .hint("values are signed; save them as int64")
+                })
+            })
+            .collect(),
         TensorData::F64(_) | TensorData::F32(_) | TensorData::F16(_) | TensorData::Bf16(_) => {
             Err(Failure::usage(format_args!(
                 "found values of type {}, wanted integers",

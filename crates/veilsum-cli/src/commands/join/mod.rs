@@ -30,6 +30,9 @@ use veilsum_client::{
     stop_pair,
 };
 use veilsum_math::Threads;
+use veilsum_proto::identity::Identity;
+use veilsum_proto::ids::Slot;
+use veilsum_proto::roster::Roster;
 
 /// Runs the command.
 pub fn run(args: &Join, output: Output) -> Outcome {
@@ -52,16 +55,20 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
         .as_ref()
         .map(|_| files::private_folder("veilsum-join-"));
     let folder = folder.transpose()?;
+    let site = Site::read(args, path)?;
     let source = match (&args.stats, &args.train) {
         (Some(table), _) => {
-            let site = MemberFile::read(path)?.stats;
-            Source::Stats(Answerer::new(table, site, printer.clone())?)
+            let stats = site.file.stats.clone();
+            Source::Stats(Answerer::new(table, stats, printer.clone())?)
         }
-        (None, Some(train)) => Source::Train(Box::new(training(args, path, train)?)),
+        (None, Some(train)) => {
+            let slot = site.slot()?;
+            Source::Train(Box::new(Training::open(train, slot, site.ledger(args))?))
+        }
         (None, None) => Source::of(args, folder.as_ref().map(TempDir::path))?,
     };
     let result = ResultFile::of(args)?;
-    let (mut config, ledger, models) = member(args, path)?;
+    let (mut config, ledger, models) = site.member(args)?;
     config.contributor = source.floors();
     config.only_unlisted_task = source.only_unlisted_task()?;
     config.rounding_seed = source.rounding_seed();
@@ -82,44 +89,68 @@ fn print_policy(authority: Option<&str>) -> Outcome {
     Ok(())
 }
 
-fn member(args: &Join, path: &Path) -> Result<(MemberConfig, FileLedger, ModelFolder), Failure> {
-    let file = MemberFile::read(path)?;
-    let policy = policy(&file.policy)?;
-    let roster = files::signed_roster(&file.roster, &policy.authority)?;
-    let identity = files::identity(args.key.as_ref().unwrap_or(&file.key))?;
-    let key = identity.public();
-    let coordinator = args.coordinator.clone().unwrap_or(file.coordinator);
-    has_port(&coordinator)?;
-    let mut config = MemberConfig::new(coordinator, Arc::new(identity), Arc::new(roster), policy);
-    config.limits = file.limits.limits();
-    config.backoff = file.reconnect.backoff();
-    if file.one_thread {
-        config.threads = Threads::One;
-    }
-    let path = args.ledger.as_ref().unwrap_or(&file.ledger);
-    let (mut ledger, models) = (LedgerFiles::new(path), ModelFolder::beside(path));
-    if let Some(mark) = &file.second_mark {
-        ledger = ledger.second_mark(mark);
-    }
-    let ledger = if args.new_ledger {
-        ledger.create(&key)
-    } else {
-        ledger.open()
-    };
-    let ledger = ledger.map_err(|error| ledger_error(&error))?;
-    Ok((config, ledger, models))
+/// What the site's files say, each read once.
+struct Site {
+    file: MemberFile,
+    policy: Policy,
+    roster: Roster,
+    identity: Identity,
 }
 
-/// The half of a job that this key's slot has.
-fn training(args: &Join, path: &Path, train: &Path) -> Result<Training, Failure> {
-    let file = MemberFile::read(path)?;
-    let policy = policy(&file.policy)?;
-    let roster = files::signed_roster(&file.roster, &policy.authority)?;
-    let key = files::identity(args.key.as_ref().unwrap_or(&file.key))?.public();
-    let slot = roster
-        .slot_of(&key)
-        .ok_or_else(|| Failure::refused("the key is not on the roster"))?;
-    Training::open(train, slot, args.ledger.as_ref().unwrap_or(&file.ledger))
+impl Site {
+    fn read(args: &Join, path: &Path) -> Result<Self, Failure> {
+        let file = MemberFile::read(path)?;
+        let policy = policy(&file.policy)?;
+        Ok(Self {
+            roster: files::signed_roster(&file.roster, &policy.authority)?,
+            identity: files::identity(args.key.as_ref().unwrap_or(&file.key))?,
+            file,
+            policy,
+        })
+    }
+
+    /// The place of the key.
+    fn slot(&self) -> Result<Slot, Failure> {
+        let key = self.identity.public();
+        let slot = self.roster.slot_of(&key);
+        slot.ok_or_else(|| client_error(&ClientError::NotOnOwnRoster { key }))
+    }
+
+    fn ledger<'a>(&'a self, args: &'a Join) -> &'a Path {
+        args.ledger.as_ref().unwrap_or(&self.file.ledger)
+    }
+
+    /// Opens the ledger, which is made first where it is asked for.
+    fn member(self, args: &Join) -> Result<(MemberConfig, FileLedger, ModelFolder), Failure> {
+        let path = self.ledger(args).to_owned();
+        let (mut ledger, models) = (LedgerFiles::new(&path), ModelFolder::beside(&path));
+        let Self {
+            file,
+            policy,
+            roster,
+            identity,
+        } = self;
+        let key = identity.public();
+        let coordinator = args.coordinator.clone().unwrap_or(file.coordinator);
+        has_port(&coordinator)?;
+        let (identity, roster) = (Arc::new(identity), Arc::new(roster));
+        let mut config = MemberConfig::new(coordinator, identity, roster, policy);
+        config.limits = file.limits.limits();
+        config.backoff = file.reconnect.backoff();
+        if file.one_thread {
+            config.threads = Threads::One;
+        }
+        if let Some(mark) = &file.second_mark {
+            ledger = ledger.second_mark(mark);
+        }
+        let ledger = if args.new_ledger {
+            ledger.create(&key)
+        } else {
+            ledger.open()
+        };
+        let ledger = ledger.map_err(|error| ledger_error(&error))?;
+        Ok((config, ledger, models))
+    }
 }
 
 /// Refuses an address that no connection can be made to, before tries without end.

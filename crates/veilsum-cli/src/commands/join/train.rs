@@ -198,7 +198,8 @@ impl Training {
         let Some(parts) = parts.map_err(|error| failure(&error))? else {
             return Err(Failure::refused(
                 "the task sums over held-out examples, and the job does not judge at the members",
-            ));
+            )
+            .hint("the coordinator has to serve tasks of this job alone; who judges is `[evaluation]` of the job"));
         };
         if parts.manifest != *task.manifest() || parts.encoding != *task.encoding() {
             return Err(other_task("other sums over held-out examples"));
@@ -236,7 +237,8 @@ impl Training {
             Some(privacy) if round.0 > privacy.rounds => Err(Failure::refused(format_args!(
                 "round {round} is beyond the {} rounds of the job, whose epsilon is that of all of them",
                 privacy.rounds
-            ))),
+            ))
+            .hint("the training is over: a longer one is another job, with `rounds` and noise for all of it")),
             _ => Ok(()),
         }
     }

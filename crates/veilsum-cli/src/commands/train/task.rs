@@ -80,7 +80,13 @@ fn fewest_bits(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<
         }
     }
     fewest.ok_or_else(|| {
-        refusal.unwrap_or_else(|| Failure::failed("no number of bits to choose from"))
+        refusal.unwrap_or_else(|| {
+            let most = float.precision_bits;
+            Failure::failed(format_args!(
+                "found {most} bits as the most, wanted {FEWEST_BITS} or more to choose from"
+            ))
+            .hint("name `bits` in [encoding]")
+        })
     })
 }
 
@@ -110,8 +116,15 @@ fn noised(spec: &TaskSpec, privacy: &PrivacyParts, members: u32) -> Result<Noise
             "fewer bits, a larger epsilon or delta, fewer rounds, or more members need less noise",
         )
     })?;
-    let parameter = parameter(found.plan.target())
-        .ok_or_else(|| Failure::refused("the noise that is needed has no decimal"))?;
+    let parameter = parameter(found.plan.target()).ok_or_else(|| {
+        let variance = found.plan.target().variance().upper.to_f64_up();
+        Failure::refused(format_args!(
+            "found noise of variance {variance:e} in steps of the grid, more than a task can say"
+        ))
+        .hint(
+            "fewer bits, a larger epsilon or delta, fewer rounds, or more members need less noise",
+        )
+    })?;
     let step = plan.step().map_or(1.0, |step| step.to_f64_up());
     let steps = found.plan.target().variance().upper.to_f64_up() + f64::from(members) / 4.0;
     Ok(Noised {
