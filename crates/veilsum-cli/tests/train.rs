@@ -173,6 +173,50 @@ fn privacy_is_stated_each_round_and_its_noise_is_not_that_of_the_seed() {
 }
 
 #[test]
+fn noise_of_the_seed_claims_no_epsilon_and_is_not_mixed_with_secret_noise() {
+    // spec: [job.noise]
+    let privacy = "[privacy]\nepsilon = 8.0\nunit = \"member\"\nmechanism = \"skellam\"\n";
+    let text = job("dp-fedavg\"\nclip = 0.5\n#\"", 2, privacy);
+    let (seeded, secret) = (with(&text), with(&text));
+    let pause = ["--json", "--pause-after", "1"];
+    let known = train(&seeded, &[&pause[..], &["--seeded-noise"]].concat());
+    assert_eq!(known.status.code(), Some(130), "{known:?}");
+    assert_eq!(train(&secret, &pause).status.code(), Some(130));
+    for (folder, flags, told) in [
+        (
+            &seeded,
+            &["--resume"][..],
+            "round 1 drew its noise and rounding from the seed",
+        ),
+        (
+            &secret,
+            &["--resume", "--seeded-noise"],
+            "from the operating system",
+        ),
+    ] {
+        let refused = train(folder, flags);
+        assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+        assert!(
+            String::from_utf8_lossy(&refused.stderr).contains(told),
+            "{refused:?}"
+        );
+    }
+    let lines = json(&train(&seeded, &["--json", "--resume", "--seeded-noise"]));
+    for line in &lines {
+        assert_eq!(
+            (&line["privacy"], &line["seeded"]),
+            (&Value::Null, &true.into())
+        );
+    }
+    let page = fs::read_to_string(seeded.path().join("out/report.html")).unwrap();
+    assert!(page.contains("from the seed, nothing is private"), "{page}");
+    assert!(!page.contains("no noise, so no epsilon") && !page.contains("epsilon so far"));
+    fs::remove_file(secret.path().join("out/history.jsonl")).unwrap();
+    let refused = train(&secret, &["--resume"]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+}
+
+#[test]
 fn more_drop_outs_than_tolerated_end_a_round_and_not_the_training() {
     // spec: [job.skip]
     let folder = with(&job("fedavg", 2, ""));

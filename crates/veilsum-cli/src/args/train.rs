@@ -42,8 +42,8 @@ pub struct Train {
     /// End after so many rounds of this run, as a signal would
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub pause_after: Option<u64>,
-    /// Draw the noise from the seed of the job, for tests: whoever knows the seed can take it off, so nothing is private. Rounding is
-    /// then that of `veilsum join --train` with `seeded_rounding`
+    /// Draw the noise from the seed of the job, for tests: whoever knows the seed can take it off, so nothing is private and no epsilon
+    /// is stated. Rounding is then that of `veilsum join --train` with `seeded_rounding`. --resume wants it where the rounds so far had it
     #[arg(long)]
     pub seeded_noise: bool,
 }

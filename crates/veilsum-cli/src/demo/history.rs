@@ -38,6 +38,7 @@ pub fn of(federation: &Federation, report: &Report) -> RunHistory {
             ),
             budget: federation.job.spec().privacy.map(|privacy| privacy.epsilon),
         }),
+        noise_is_known: false,
         settings: settings(federation, report),
         hidden: hidden(federation),
         visible: visible(report),

@@ -20,8 +20,10 @@ pub struct RunHistory {
     pub central: Score,
     /// Whose bytes the rounds count.
     pub bytes_of: BytesOf,
-    /// Noise, if the task has any.
+    /// Noise, if the task has any that nobody knows.
     pub privacy: Option<Privacy>,
+    /// The sums hold noise that whoever knows a seed can take off, so that no epsilon is stated.
+    pub noise_is_known: bool,
     /// How it was set up.
     pub settings: Vec<Fact>,
     /// What nobody but its owner has seen, a sentence each.

@@ -77,9 +77,9 @@ pub fn tiles(history: &RunHistory) -> Vec<Tile> {
             (None, Some(pooled)) => format!("{} with pooled data", percent(pooled)),
             (None, None) => "after the last round".into(),
         };
-        let beside = match history.privacy {
-            Some(_) => beside.replace("without masks", "without noise"),
-            None => beside,
+        let beside = match history.privacy.is_some() || history.noise_is_known {
+            true => beside.replace("without masks", "without noise"),
+            false => beside,
         };
         tiles.push(Tile {
             name: "accuracy",
@@ -116,7 +116,10 @@ pub fn tiles(history: &RunHistory) -> Vec<Tile> {
         _ => Tile {
             name: "differential privacy",
             value: "off".into(),
-            beside: "no noise, so no epsilon".into(),
+            beside: match history.noise_is_known {
+                true => "the noise is from a seed, so no epsilon".into(),
+                false => "no noise, so no epsilon".into(),
+            },
         },
     });
     if history.vanished() > 0 {

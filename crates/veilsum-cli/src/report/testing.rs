@@ -26,6 +26,7 @@ pub fn run(members: u32, rounds: u64) -> RunHistory {
             loss: Some(0.18),
         },
         privacy: None,
+        noise_is_known: false,
         settings: [
             ("algorithm", "FedAvg"),
             ("update", "650 coordinates of 16 bits, masked: 1.41 KiB"),

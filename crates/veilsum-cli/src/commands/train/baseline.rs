@@ -10,12 +10,12 @@ use veilsum_learn::{
 };
 
 /// Judges models alike, whoever made them.
-pub(super) struct Bench {
+pub(super) struct Yardstick {
     job: Job,
     members: Vec<MemberHalf>,
 }
 
-impl Bench {
+impl Yardstick {
     /// The judges of a job: its public examples, or what its members hold back.
     pub(super) fn new(job: &Job) -> Result<Self, Failure> {
         let members = (0..job.spec().members).map(|member| MemberHalf::new(job, member));

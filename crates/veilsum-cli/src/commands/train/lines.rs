@@ -41,7 +41,11 @@ pub(super) struct RoundLine {
     /// Most bytes that any member sent and received, evaluation and model included.
     pub(super) upload_bytes: u64,
     pub(super) download_bytes: u64,
+    /// What the rounds cost so far; none without noise, and none if it is `seeded`.
     pub(super) privacy: Option<Spent>,
+    /// Noise and rounding follow from the seed of the job: nothing is private.
+    #[serde(default)]
+    pub(super) seeded: bool,
     pub(super) wall_s: f64,
 }
 
@@ -88,7 +92,13 @@ pub(super) struct Summary {
     pub(super) central: Option<Judgement>,
     pub(super) upload_bytes: u64,
     pub(super) download_bytes: u64,
+    /// What all rounds cost; none without noise, and none if it is `seeded`.
     pub(super) privacy: Option<Spent>,
+    /// Whether the sums hold noise.
+    #[serde(skip)]
+    pub(super) noised: bool,
+    /// Noise and rounding follow from the seed of the job: nothing is private.
+    pub(super) seeded: bool,
     #[serde(serialize_with = "crate::output::lossy::path")]
     pub(super) model: PathBuf,
     #[serde(serialize_with = "crate::output::lossy::path")]
@@ -210,9 +220,9 @@ impl fmt::Display for Summary {
                     Some(false) => "DOES NOT EQUAL",
                     Some(true) | None => "equals",
                 },
-                match self.privacy {
-                    Some(_) => " and of the noise that stays",
-                    None => "",
+                match self.noised {
+                    true => " and of the noise that stays",
+                    false => "",
                 }
             )?;
         }
@@ -231,6 +241,12 @@ impl fmt::Display for Summary {
         }
         if let Some(privacy) = &self.privacy {
             writeln!(f, "privacy of all rounds together: {privacy}")?;
+        }
+        if self.noised && self.seeded {
+            writeln!(
+                f,
+                "the noise is from the seed of the job: nothing is private"
+            )?;
         }
         writeln!(
             f,

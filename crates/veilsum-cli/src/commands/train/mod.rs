@@ -8,7 +8,7 @@ mod central;
 mod clipping;
 mod lines;
 mod report;
-pub(crate) mod rounds;
+mod rounds;
 pub(crate) mod setup;
 mod store;
 pub(crate) mod task;
@@ -22,7 +22,7 @@ use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::report::Place;
 use crate::runtime::{self, Signals};
-use baseline::Bench;
+use baseline::Yardstick;
 use lines::{Judgement, RoundLine, Spent, Summary, WrittenTask};
 use rounds::{Ended, Rounds};
 use setup::failure;
@@ -70,9 +70,7 @@ pub fn run(args: &Train, output: Output) -> Outcome {
             format_args!("no round of {} gave a sum", summary.rounds),
         )
         .hint("more members have to stay: lower --dropout, or raise `dropout` in [federation]")),
-        Some(false) => Err(Failure::failed(
-            "a sum is not the plain sum of its survivors",
-        )),
+        Some(false) => Err(training.unequal()),
     }
 }
 
@@ -108,6 +106,8 @@ struct Training {
     members: Vec<MemberHalf>,
     rounds: Rounds,
     noise: Option<Arc<RoundNoise>>,
+    /// Noise and rounding follow from the seed of the job.
+    seeded: bool,
     store: Store,
     history: Vec<RoundLine>,
     output: Output,
@@ -140,6 +140,7 @@ impl Training {
             true => store.rewind(coordinator.rounds_over())?,
             false => Vec::new(),
         };
+        same_noise(&history, coordinator.rounds_over(), args.seeded_noise)?;
         tell_of_drop_out(
             args.dropout,
             rounds.training(),
@@ -155,6 +156,7 @@ impl Training {
             members,
             rounds,
             noise,
+            seeded: args.seeded_noise,
             store,
             history,
             output,
@@ -257,7 +259,8 @@ impl Training {
             best: false,
             upload_bytes: report.member_upload_bytes,
             download_bytes: report.member_download_bytes + model.len() as u64,
-            privacy: self.spent(round),
+            privacy: self.spent(round).filter(|_| !self.seeded),
+            seeded: self.seeded,
             wall_s: 0.0,
         };
         match tensors {
@@ -325,7 +328,7 @@ impl Training {
         Ok(())
     }
 
-    /// What `rounds` rounds cost. A round that ends without a sum counts: its contributions may have been made.
+    /// What `rounds` rounds cost, if nobody knows the noise. A round that ends without a sum counts: its contributions may have been made.
     fn spent(&self, rounds: u64) -> Option<Spent> {
         let (noise, privacy) = (self.noise.as_ref()?, self.job.spec().privacy?);
         Some(Spent {
@@ -335,6 +338,18 @@ impl Training {
             delta: noise.delta(),
             unit: noise.unit(),
         })
+    }
+
+    /// Why the command fails although the rounds are over.
+    fn unequal(&self) -> Failure {
+        let unequal = |line: &&RoundLine| line.exact == Some(false);
+        let rounds = self.history.iter().filter(unequal);
+        let rounds: Vec<String> = rounds.map(|line| line.round.to_string()).collect();
+        Failure::failed(format_args!(
+            "found a sum that is not the plain sum of its survivors in round {}",
+            rounds.join(", ")
+        ))
+        .hint("this is a fault of veilsum: do not use the model, and report the round with the job")
     }
 
     /// Writes the report beside the model. A file of somebody else in its place is kept, and told of.
@@ -353,18 +368,18 @@ impl Training {
     }
 
     fn summary(&self, baseline: bool) -> Result<Summary, Failure> {
-        let bench = Bench::new(&self.job)?;
+        let yardstick = Yardstick::new(&self.job)?;
         let sums = self.history.iter().filter(|line| line.abort.is_none());
         let sums = sums.count() as u64;
         let (plain, pooled) = match baseline {
-            true => (bench.plain(&self.history)?, bench.pooled(sums)?),
+            true => (yardstick.plain(&self.history)?, yardstick.pooled(sums)?),
             false => (None, None),
         };
         let central = match baseline {
             true => central::model(&self.job, self.rounds.training(), &self.history)?,
             false => None,
         };
-        let central = central.map(|model| bench.judge(&model)).transpose()?;
+        let central = central.map(|model| yardstick.judge(&model)).transpose()?;
         let best = self.coordinator.best();
         let id = self.coordinator.model().id();
         Ok(Summary {
@@ -376,24 +391,48 @@ impl Training {
             exact: (sums > 0).then(|| self.history.iter().all(|line| line.exact != Some(false))),
             version: id.version,
             model_sha256: id.digest.to_string(),
-            last: bench.judge(self.coordinator.model())?,
+            last: yardstick.judge(self.coordinator.model())?,
             best: match best {
-                Some((model, _)) => bench.judge(model)?,
+                Some((model, _)) => yardstick.judge(model)?,
                 None => None,
             },
             best_version: best.map(|(model, _)| model.version()),
-            judged_on: bench.judged_on()?,
+            judged_on: yardstick.judged_on()?,
             plain,
             pooled,
             central: central.flatten(),
             upload_bytes: self.history.iter().map(|line| line.upload_bytes).sum(),
             download_bytes: self.history.iter().map(|line| line.download_bytes).sum(),
-            privacy: self.spent(self.coordinator.rounds_over()),
+            privacy: self
+                .spent(self.coordinator.rounds_over())
+                .filter(|_| !self.seeded),
+            noised: self.noise.is_some(),
+            seeded: self.seeded,
             model: self.store.model(),
             history: self.store.history(),
             report: None,
             wall_s: self.started.elapsed().as_secs_f64(),
         })
+    }
+}
+
+/// Refuses to mix rounds whose noise is secret with rounds whose noise follows from the seed.
+fn same_noise(history: &[RoundLine], rounds_over: u64, seeded: bool) -> Outcome {
+    if (history.len() as u64) < rounds_over {
+        let kept = history.len();
+        let text = format!("the history holds {kept} rounds, the checkpoint {rounds_over}");
+        return Err(Failure::refused(text).hint("take another --out, or bring the history back"));
+    }
+    match history.iter().find(|line| line.seeded != seeded) {
+        None => Ok(()),
+        Some(line) => {
+            let (of, hint) = match line.seeded {
+                true => ("the seed of the job", "go on with --seeded-noise"),
+                false => ("the operating system", "go on without --seeded-noise"),
+            };
+            let text = format!("round {} drew its noise and rounding from {of}", line.round);
+            Err(Failure::refused(text).hint(format!("{hint}, or take another --out")))
+        }
     }
 }
 

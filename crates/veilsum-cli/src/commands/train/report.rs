@@ -22,6 +22,7 @@ pub(super) fn of(job: &Job, members: u32, lines: &[RoundLine], summary: &Summary
         central: score(summary.central),
         bytes_of: BytesOf::Each,
         privacy: privacy(job, summary),
+        noise_is_known: summary.noised && summary.seeded,
         settings: settings(job, summary),
         hidden: vec![
             "On a network: each member's update, under masks that only the sum takes off, and its examples.".to_owned(),
@@ -34,9 +35,9 @@ pub(super) fn of(job: &Job, members: u32, lines: &[RoundLine], summary: &Summary
 }
 
 fn verdict(summary: &Summary) -> String {
-    let noise = match summary.privacy {
-        Some(_) => " and of the noise that stays",
-        None => "",
+    let noise = match summary.noised {
+        true => " and of the noise that stays",
+        false => "",
     };
     let exact = match summary.exact {
         Some(true) => "equals",
@@ -101,7 +102,14 @@ fn settings(job: &Job, summary: &Summary) -> Vec<Fact> {
         true => "weighted by examples",
         false => "every member counts alike",
     };
-    [
+    let noise = summary.seeded.then(|| {
+        let text = match summary.noised {
+            true => "from the seed, nothing is private",
+            false => "none; rounding is from the seed",
+        };
+        ("noise", text.to_owned())
+    });
+    let facts = [
         ("algorithm", format!("{}, {weighted}", summary.algorithm)),
         ("judged on", summary.judged_on.to_owned()),
         ("seed of the training", job.spec().seed.to_string()),
@@ -112,10 +120,12 @@ fn settings(job: &Job, summary: &Summary) -> Vec<Fact> {
                 summary.version, summary.model_sha256
             ),
         ),
-    ]
-    .map(|(name, value)| Fact {
-        name: name.to_owned(),
-        value,
-    })
-    .into()
+    ];
+    let facts = facts.into_iter().chain(noise);
+    facts
+        .map(|(name, value)| Fact {
+            name: name.to_owned(),
+            value,
+        })
+        .collect()
 }
