@@ -70,7 +70,7 @@ pub use error::ClientError;
 pub use event::{ClippedNorm, Event, ModelBy, RoundPrivacy};
 pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
 pub use models::{KeepsNoModel, ModelStore};
-pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName, Unlisted};
+pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName};
 #[cfg(feature = "known-seeds")]
 pub use rounding::{noise_rng, rounding_rng};
 pub use stop::{Stop, StopHandle, stop_pair};

@@ -44,7 +44,7 @@ pub struct RoundContext {
 
 /// What is agreed before anybody advertises, as the first session id binds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Agreed {
+pub struct Terms {
     /// Task.
     pub task: TaskDigest,
     /// Roster.
@@ -63,7 +63,7 @@ pub struct Agreed {
     pub slots: u32,
 }
 
-impl Agreed {
+impl Terms {
     /// First session id over U1 and the root over the signed adverts.
     // spec: [session.sid]
     pub fn sid(&self, advertised: &Bitmap, root: &Hash) -> Sid {
@@ -251,7 +251,7 @@ impl RoundContext {
 
     /// First session id over U1 and the root over the signed adverts.
     pub fn sid(&self, advertised: &Bitmap, root: &Hash) -> Sid {
-        let agreed = Agreed {
+        let terms = Terms {
             task: self.task_digest,
             roster: self.roster.digest(),
             round: self.round,
@@ -261,7 +261,7 @@ impl RoundContext {
             parameters: self.parameters,
             slots: self.slots(),
         };
-        agreed.sid(advertised, root)
+        terms.sid(advertised, root)
     }
 
     /// Neighbours of `slot` in `set`, ascending.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use veilsum_client::{Backoff, MemberConfig, Policy, Unlisted};
+use veilsum_client::{Backoff, MemberConfig, Policy};
 use veilsum_math::Threads;
 use veilsum_proto::ids::Slot;
+use veilsum_proto::member::UnlistedTasks;
 
 use super::{Federation, House, Inputs, Runner, Trap};
 
@@ -28,7 +29,7 @@ impl Site {
         let mut policy = Policy::new(roster.authority());
         // the tests' tasks say themselves how many corrupt members they reckon with
         policy.min_corrupt = Some(1);
-        policy.unlisted_tasks = Unlisted::Any;
+        policy.unlisted_tasks = UnlistedTasks::Any;
         let mut config = MemberConfig::new(house.address.to_string(), identity, roster, policy);
         config.backoff = Backoff {
             first: Duration::from_millis(100),

@@ -62,7 +62,7 @@ pub enum ExampleClip {
     Checked,
 }
 
-/// Which tasks are joined that the authority did not list on the roster.
+/// Which tasks are joined that the authority did not list on the roster; a site's policy calls them `refuse`, `complete-graph`, `any`.
 ///
 /// # Security
 ///
@@ -70,14 +70,17 @@ pub enum ExampleClip {
 /// task then, the coordinator, chooses among as many draws as there are tasks that the site admits, and each has its own
 /// chance of 2^-40 to put honest members into bad company.
 // spec: [open.task-drawn]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
 pub enum UnlistedTasks {
     /// None.
+    #[serde(rename = "refuse")]
     Refused,
     /// Those in which all slots take part, mask with all and sign: nothing is drawn.
     #[default]
+    #[serde(rename = "complete-graph")]
     Undrawn,
     /// All.
+    #[serde(rename = "any")]
     Any,
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::ids::{Attempt, Hash, ModelDigest, RosterDigest, Round, Slot, TaskDigest};
-use veilsum_proto::session::{Agreed, second_sid, survivors_digest};
+use veilsum_proto::session::{Terms, second_sid, survivors_digest};
 
 pub(super) const KINDS: &[Kind] = &[
     Kind {
@@ -43,7 +43,7 @@ struct Session {
 
 fn session_id(case: &Case) -> Result<Value, Stop> {
     let i: Session = case.input()?;
-    let agreed = Agreed {
+    let terms = Terms {
         task: TaskDigest(i.task.0),
         roster: RosterDigest(i.roster.0),
         round: Round(i.round),
@@ -60,7 +60,7 @@ fn session_id(case: &Case) -> Result<Value, Stop> {
             false => Err(broken("a bitmap that is not one")),
         }
     };
-    let sid = agreed.sid(&set(&i.advertised)?, &Hash(i.root.0));
+    let sid = terms.sid(&set(&i.advertised)?, &Hash(i.root.0));
     let sid2 = second_sid(&sid, &set(&i.shared)?);
     Ok(json!({
         "sid": text(sid.as_bytes()),
