@@ -56,6 +56,19 @@ pub fn lines(chunk: &[u8]) -> impl Iterator<Item = &[u8]> {
     chunk.split(|byte| *byte == b'\r')
 }
 
+/// The cells of a line alone, if it has any and its quotes are closed: no other line has a part in them.
+pub fn cells(line: &[u8]) -> Option<csv::ByteRecord> {
+    if is_open(line) {
+        return None;
+    }
+    let mut reader = csv::ReaderBuilder::new();
+    reader.has_headers(false).flexible(true);
+    reader.buffer_capacity(line.len().saturating_add(1));
+    let mut record = csv::ByteRecord::new();
+    let read = reader.from_reader(line).read_byte_record(&mut record);
+    read.unwrap_or(false).then_some(record)
+}
+
 /// Whether a line ends inside a quoted cell. A quote opens a cell at its beginning alone, and two are one of its text (RFC 4180).
 pub fn is_open(line: &[u8]) -> bool {
     let mut at = At::Start;

@@ -1,10 +1,20 @@
 //! What a job's file says, not yet checked as a whole.
 
+mod algorithm;
+mod data;
+mod defaults;
+
 use std::path::PathBuf;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use veilsum_dp::{Adjacency, Family, Sharing, Unit};
+
+pub use self::algorithm::Algorithm;
+pub use self::data::{DataSpec, Split};
+
+use self::algorithm::{algorithm, default_algorithm};
+use self::data::{data, default_data};
 
 /// All of a training: one TOML file that coordinator and members hold alike.
 ///
@@ -62,70 +72,6 @@ pub struct JobSpec {
     pub checkpoint: Option<PathBuf>,
 }
 
-/// Where the examples come from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "source", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum DataSpec {
-    /// Handwritten digits, built in ([`digits`](crate::digits)).
-    Digits {
-        /// How they are dealt.
-        #[serde(default)]
-        split: Split,
-        /// Share of the examples that nobody trains on, in percent, 1 to 99.
-        #[serde(default = "default_percent")]
-        test_percent: u32,
-    },
-    /// Tumours of the breast, built in ([`cancer`](crate::cancer)), standardised by a sum over the members.
-    Cancer {
-        /// How they are dealt; to five hospitals unless said otherwise.
-        #[serde(default = "hospitals")]
-        split: Split,
-        /// Share of the examples that nobody trains on, in percent, 1 to 99.
-        #[serde(default = "default_percent")]
-        test_percent: u32,
-    },
-    /// Files with a line for each example and a head that names the columns: numbers, and the label as 0, 1 and so on.
-    Csv {
-        /// One file for each member, by slot; members on a network name their own instead.
-        #[serde(default)]
-        files: Vec<PathBuf>,
-        /// A file of public examples that nobody trains on.
-        #[serde(default)]
-        test: Option<PathBuf>,
-        /// Column of the label.
-        label: String,
-        /// Columns beside it.
-        features: u32,
-        /// Classes, 2 to 255.
-        classes: u8,
-        /// Mean and deviation of each feature, to standardise by; public numbers. Features stay as they are when absent.
-        #[serde(default)]
-        scaling: Vec<(f64, f64)>,
-        /// Most examples of one member: the largest weight.
-        #[serde(default = "default_examples")]
-        max_examples: u32,
-        /// About how many examples all members have together; a public number, wanted by `dp-sgd` alone.
-        #[serde(default)]
-        total_examples: Option<u64>,
-    },
-}
-
-/// How built-in examples are dealt to the members.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    /// At random, all alike.
-    Iid,
-    /// Mainly few labels each, and uneven numbers ([`Examples::split_by_label`](crate::Examples::split_by_label)).
-    #[default]
-    ByLabel,
-    /// Each label in shares from a symmetric Dirichlet law with this alpha, 0.01 to 1000: the smaller, the more members differ
-    /// ([`Examples::split_dirichlet`](crate::Examples::split_dirichlet)).
-    Dirichlet(f64),
-    /// Five hospitals of different size and kind ([`cancer::hospitals`](crate::cancer::hospitals)); for `cancer` alone.
-    Hospitals,
-}
-
 /// What is trained.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -137,91 +83,6 @@ pub enum ModelSpec {
     Mlp(u32),
     /// A model of this file, .safetensors, of either kind; its version counts on.
     File(PathBuf),
-}
-
-/// Which algorithm; its source stands where it is built.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Algorithm {
-    /// Local descent, mean of the differences ([`LocalTrainer`](crate::LocalTrainer)).
-    FedAvg {},
-    /// FedAvg with a pull to the global model ([`LocalTrainer::with_proximal`](crate::LocalTrainer::with_proximal)).
-    FedProx {
-        /// Strength of the pull, from 0; below 2 over the local rate.
-        mu: f32,
-    },
-    /// Mean of full gradients ([`GradientTrainer`](crate::GradientTrainer)).
-    FedSgd {
-        /// Share of the last step that is kept, 0 to below 1.
-        #[serde(default)]
-        momentum: f64,
-    },
-    /// FedAvg with momentum at the coordinator.
-    FedAvgM {
-        /// Share of the last step that is kept, 0 to below 1.
-        #[serde(default = "default_momentum")]
-        momentum: f64,
-    },
-    /// Adam at the coordinator.
-    FedAdam {
-        /// Decay of the mean, 0 to below 1.
-        #[serde(default = "default_beta1")]
-        beta1: f64,
-        /// Decay of the squares, 0 to below 1.
-        #[serde(default = "default_beta2")]
-        beta2: f64,
-        /// What is added to the root, above 0.
-        #[serde(default = "default_tau")]
-        tau: f64,
-    },
-    /// Yogi at the coordinator.
-    FedYogi {
-        /// Decay of the mean, 0 to below 1.
-        #[serde(default = "default_beta1")]
-        beta1: f64,
-        /// Decay of the squares, 0 to below 1.
-        #[serde(default = "default_beta2")]
-        beta2: f64,
-        /// What is added to the root, above 0.
-        #[serde(default = "default_tau")]
-        tau: f64,
-    },
-    /// Adagrad at the coordinator.
-    FedAdagrad {
-        /// Decay of the mean, 0 to below 1.
-        #[serde(default)]
-        beta1: f64,
-        /// What is added to the root, above 0.
-        #[serde(default = "default_tau")]
-        tau: f64,
-    },
-    /// One step on clipped gradients a round: hides an example ([`DpSgd`](crate::DpSgd)).
-    #[serde(rename = "dp-sgd")]
-    DpSgd {
-        /// Norm that no example's gradient exceeds, above 0: L1 for Laplace noise, else L2.
-        clip: f64,
-        /// Probability with which a member takes an example into a round, above 0, at most 1. No epsilon is smaller for it.
-        #[serde(default = "one")]
-        sampling: f64,
-        /// Share of the last step that is kept, 0 to below 1.
-        #[serde(default)]
-        momentum: f64,
-    },
-    /// FedAvg with clipped updates: hides a member ([`AdaptiveClip`](crate::AdaptiveClip) where the clip adapts).
-    #[serde(rename = "dp-fedavg")]
-    DpFedAvg {
-        /// Norm that no update exceeds, above 0; the first one if it adapts. L1 for Laplace noise, else L2.
-        clip: f64,
-        /// Share of the updates that the clip follows, 0 to 1; a fixed clip when absent.
-        #[serde(default)]
-        adaptive_quantile: Option<f64>,
-        /// How fast it follows, above 0, at most 1.
-        #[serde(default = "default_adaptive_rate")]
-        adaptive_rate: f64,
-        /// Share of the last step that is kept, 0 to below 1.
-        #[serde(default)]
-        momentum: f64,
-    },
 }
 
 /// What a member does in a round; not used by `fedsgd` and `dp-sgd`, which take one step on all examples.
@@ -417,50 +278,6 @@ impl JobSpec {
     }
 }
 
-impl DataSpec {
-    /// The digits in this split, a fifth of them for the test.
-    pub const fn digits(split: Split) -> Self {
-        Self::Digits {
-            split,
-            test_percent: default_percent(),
-        }
-    }
-
-    /// The tumours in this split, a fifth of them for the test.
-    pub const fn cancer(split: Split) -> Self {
-        Self::Cancer {
-            split,
-            test_percent: default_percent(),
-        }
-    }
-}
-
-impl Algorithm {
-    /// Its name in files and on command lines.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::FedAvg {} => "fedavg",
-            Self::FedProx { .. } => "fedprox",
-            Self::FedSgd { .. } => "fedsgd",
-            Self::FedAvgM { .. } => "fedavgm",
-            Self::FedAdam { .. } => "fedadam",
-            Self::FedYogi { .. } => "fedyogi",
-            Self::FedAdagrad { .. } => "fedadagrad",
-            Self::DpSgd { .. } => "dp-sgd",
-            Self::DpFedAvg { .. } => "dp-fedavg",
-        }
-    }
-
-    /// Whose presence its clip bounds, if it is one for privacy.
-    pub const fn unit(&self) -> Option<Unit> {
-        match self {
-            Self::DpSgd { .. } => Some(Unit::Example),
-            Self::DpFedAvg { .. } => Some(Unit::Member),
-            _ => None,
-        }
-    }
-}
-
 impl PrivacySpec {
     /// Skellam noise for this guarantee, with defaults for the rest.
     pub const fn new(epsilon: f64, delta: f64) -> Self {
@@ -503,68 +320,6 @@ impl Mechanism {
     }
 }
 
-impl Default for LocalSpec {
-    fn default() -> Self {
-        Self {
-            epochs: 1,
-            batch_size: 16,
-            rate: 0.1,
-            weighted: true,
-        }
-    }
-}
-
-impl Default for ServerSpec {
-    fn default() -> Self {
-        Self {
-            rate: None,
-            warm_up: 0,
-            decay: DecaySpec::None,
-        }
-    }
-}
-
-impl Default for EvaluationSpec {
-    fn default() -> Self {
-        Self {
-            every: 1,
-            on: None,
-            held_out_percent: 10,
-        }
-    }
-}
-
-impl Default for EncodingSpec {
-    fn default() -> Self {
-        Self {
-            bits: None,
-            rotation: None,
-            clip: None,
-            subset: 1.0,
-            memory: 1.0,
-        }
-    }
-}
-
-impl Default for FederationSpec {
-    fn default() -> Self {
-        Self {
-            corrupt: Amount::Rate(0.1),
-            dropout: Amount::Rate(0.1),
-        }
-    }
-}
-
-/// A table of data that need not say its source.
-fn data<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DataSpec, D::Error> {
-    tagged(deserializer, "source", "digits")
-}
-
-/// A table of an algorithm that need not say its name.
-fn algorithm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Algorithm, D::Error> {
-    tagged(deserializer, "name", "fedavg")
-}
-
 fn tagged<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
     tag: &str,
@@ -583,14 +338,6 @@ const fn default_rounds() -> u64 {
     20
 }
 
-const fn default_data() -> DataSpec {
-    DataSpec::digits(Split::ByLabel)
-}
-
-const fn default_algorithm() -> Algorithm {
-    Algorithm::FedAvg {}
-}
-
 fn default_name() -> String {
     "training".to_owned()
 }
@@ -599,46 +346,10 @@ const fn default_seed() -> u64 {
     1
 }
 
-const fn default_percent() -> u32 {
-    20
-}
-
-const fn hospitals() -> Split {
-    Split::Hospitals
-}
-
-const fn default_examples() -> u32 {
-    1 << 20
-}
-
-const fn default_momentum() -> f64 {
-    0.9
-}
-
-const fn default_beta1() -> f64 {
-    0.9
-}
-
-const fn default_beta2() -> f64 {
-    0.99
-}
-
-const fn default_tau() -> f64 {
-    1e-3
-}
-
-const fn default_adaptive_rate() -> f64 {
-    0.2
-}
-
 const fn default_delta() -> f64 {
     1e-5
 }
 
 const fn zero_out() -> Adjacency {
     Adjacency::ZeroOut
-}
-
-const fn one() -> f64 {
-    1.0
 }

@@ -3,7 +3,7 @@
 //! Who takes part is seen by all, and no noise covers it. So a row that holds no example leaves its place empty, and rows beyond the most
 //! are not looked at.
 
-use csv::{ByteRecord, ReaderBuilder, StringRecord};
+use csv::StringRecord;
 use ndarray::Array2;
 
 use super::place_of_label;
@@ -53,14 +53,15 @@ impl Rows<'_> {
     }
 
     fn place_of_label(&self, line: &[u8]) -> Result<usize, String> {
-        let mut head = StringRecord::from_byte_record_lossy(cells_of(line).unwrap_or_default());
+        let mut head =
+            StringRecord::from_byte_record_lossy(quotes::cells(line).unwrap_or_default());
         head.trim();
         place_of_label(&head, self.label, self.features)
     }
 
     /// The example of a row, if it holds one that is finite, also once it is scaled.
     fn example(&self, line: &[u8], label: usize) -> Option<Examples> {
-        let record = cells_of(line).filter(|record| record.len() == self.features + 1)?;
+        let record = quotes::cells(line).filter(|record| record.len() == self.features + 1)?;
         let (mut values, mut class) = (Vec::with_capacity(self.features), None);
         for (column, cell) in record.iter().enumerate() {
             let cell = std::str::from_utf8(cell.trim_ascii()).ok()?;
@@ -76,16 +77,6 @@ impl Rows<'_> {
             None => Some(example),
         }
     }
-}
-
-/// The cells of a line whose quotes are closed.
-fn cells_of(line: &[u8]) -> Option<ByteRecord> {
-    let mut reader = ReaderBuilder::new();
-    reader.has_headers(false).flexible(true);
-    reader.buffer_capacity(line.len().saturating_add(1));
-    let mut record = ByteRecord::new();
-    let read = reader.from_reader(line).read_byte_record(&mut record);
-    (!quotes::is_open(line) && read.unwrap_or(false)).then_some(record)
 }
 
 #[cfg(test)]
