@@ -132,7 +132,7 @@ impl Asked {
 pub struct LocalUpdate {
     /// Exactly the tensors of the task's manifest.
     pub tensors: Tensors,
-    /// How much the member counts, 1 to the task's largest weight.
+    /// How much the member counts; held to 1 to the task's largest weight, which is 1 where there is noise.
     pub weight: u32,
 }
 

@@ -49,8 +49,6 @@ pub(super) enum LocalFailure {
     Contributor(String),
     #[error("update does not fit the task: {0}")]
     Update(#[from] UpdateError),
-    #[error("update has weight {found}, the task wants 1 to {most}")]
-    Weight { found: u32, most: u32 },
     #[error("update of an earlier attempt of round {0} is recorded, and not held any more")]
     Forgotten(Round),
 }
@@ -60,7 +58,6 @@ impl LocalFailure {
         match self {
             Self::Contributor(_) => "contributor",
             Self::Update(_) => "update",
-            Self::Weight { .. } => "weight",
             Self::Forgotten(_) => "update_forgotten",
         }
     }
@@ -90,12 +87,13 @@ impl Prepared {
     /// Checks an update before anything is sent, so that a bad one costs the round nothing.
     fn new(local: LocalUpdate, asked: Option<Asked>, plan: &Plan) -> Result<Self, LocalFailure> {
         // spec: [contributor.weight]
-        let found = if plan.has_noise() { 1 } else { local.weight };
-        let most = plan.max_weight();
-        let weight = Weight::new(found).filter(|weight| weight.get() <= most);
+        let weight = local.weight.clamp(1, plan.max_weight());
+        if weight != local.weight {
+            tracing::warn!("weight is held to the range that the task takes");
+        }
         let mut prepared = Self {
             tensors: local.tensors,
-            weight: weight.ok_or(LocalFailure::Weight { found, most })?,
+            weight: Weight::new(weight).unwrap_or_default(),
             digest: UpdateDigest([0; 32]),
         };
         let update = prepared.update(plan)?;
@@ -198,17 +196,20 @@ mod tests {
                 dtype: data.dtype(),
             };
             let manifest = Manifest::new(vec![spec]).unwrap();
-            let prepared = |bound, weight| {
+            let weighed = |bound, weight| {
                 let plan = Plan::derive(&manifest, &encoding, 4, bound).unwrap();
                 let shape = vec![2];
                 let data = data.clone();
                 let tensors = [("w".to_owned(), Tensor { shape, data })].into();
-                Prepared::new(LocalUpdate { tensors, weight }, None, &plan).is_ok()
+                Prepared::new(LocalUpdate { tensors, weight }, None, &plan)
             };
+            let prepared = |bound, weight| weighed(bound, weight).is_ok();
             assert!(prepared(noise.bound(), 1), "{encoding:?}");
             // spec: [contributor.weight]
-            assert!(prepared(noise.bound(), 120) && prepared(noise.bound(), 0));
-            assert!(!prepared(NoiseBound::NONE, 120));
+            for weight in [0, 120] {
+                let held = weighed(noise.bound(), weight).map(|prepared| prepared.weight);
+                assert_eq!(held.unwrap(), Weight::ONE);
+            }
             // the range of integers is the coordinator's choice, NaN is the contributor's
             assert_eq!(prepared(NoiseBound::NONE, 1), encoding == integer);
         }
@@ -239,6 +240,26 @@ mod tests {
         assert_ne!(prepared(0.5, None), prepared(0.25, None));
         assert_ne!(prepared(0.5, one), prepared(0.5, None));
         assert_ne!(prepared(0.5, one), UpdateDigest([1; 32]));
+    }
+
+    /// The largest weight is the coordinator's choice: a member that refused would say that it has more examples.
+    #[test]
+    fn without_noise_no_weight_makes_the_member_absent() {
+        // spec: [contributor.weight]
+        let spec = TensorSpec {
+            name: "w".into(),
+            shape: vec![1],
+            dtype: veilsum_encode::Dtype::F64,
+        };
+        let manifest = Manifest::new(vec![spec]).unwrap();
+        let encoding = Encoding::Float(FloatEncoding::new(Clip::L2(1.0), 12).weighted(10));
+        let plan = Plan::derive(&manifest, &encoding, 4, NoiseBound::NONE).unwrap();
+        for (weight, wanted) in [(0, 1), (1, 1), (10, 10), (11, 10), (u32::MAX, 10)] {
+            let (shape, data) = (vec![1], TensorData::F64(vec![0.5]));
+            let tensors = [("w".to_owned(), Tensor { shape, data })].into();
+            let prepared = Prepared::new(LocalUpdate { tensors, weight }, None, &plan).unwrap();
+            assert_eq!(prepared.weight.get(), wanted, "{weight}");
+        }
     }
 
     struct Trainer(Option<Asked>);
