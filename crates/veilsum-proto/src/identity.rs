@@ -114,15 +114,6 @@ impl Identity {
     pub fn signing_key(&self) -> &SigningKey {
         &self.0
     }
-
-    /// The 32-byte secret, wiped when dropped.
-    ///
-    /// # Security
-    ///
-    /// As [`Identity`].
-    pub fn secret_bytes(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(*self.0.as_bytes())
-    }
 }
 
 impl fmt::Debug for Identity {
@@ -384,7 +375,7 @@ mod tests {
             Identity::from_secret_bytes(&secret).public().to_string(),
             "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
         );
-        assert_eq!(*Identity::from_secret_bytes(&secret).secret_bytes(), secret);
+        assert_eq!(Identity::from_secret_bytes(&secret).0.to_bytes(), secret);
     }
 
     // spec: [identity.context]
@@ -525,7 +516,7 @@ mod tests {
         let identity = identity(4);
         let text = identity.to_file_text();
         let back = Identity::from_file_text(&text).unwrap();
-        assert_eq!(back.secret_bytes(), identity.secret_bytes());
+        assert_eq!(back.0.to_bytes(), identity.0.to_bytes());
         assert!(text.contains(&identity.public().to_string()));
     }
 
@@ -533,7 +524,7 @@ mod tests {
     #[test]
     fn a_broken_key_file_says_what_is_wrong() {
         let text = identity(5).to_file_text().to_string();
-        let secret = hex::encode(*identity(5).secret_bytes());
+        let secret = hex::encode(identity(5).0.to_bytes());
         let other = identity(6).public().to_string();
         let public = identity(5).public().to_string();
         for (broken, why) in [
@@ -572,7 +563,7 @@ mod tests {
     #[test]
     fn debug_does_not_show_the_secret() {
         let shown = format!("{:?}", identity(7));
-        assert!(!shown.contains(&hex::encode(*identity(7).secret_bytes())));
+        assert!(!shown.contains(&hex::encode(identity(7).0.to_bytes())));
     }
 
     proptest! {

@@ -88,7 +88,7 @@ impl Federation {
     }
 
     pub(super) fn coordinator(&self) -> Identity {
-        Identity::from_secret_bytes(&self.simulated.coordinator().secret_bytes())
+        Identity::from_secret_bytes(&self.simulated.coordinator().signing_key().to_bytes())
     }
 
     /// Threads of the members that stay.

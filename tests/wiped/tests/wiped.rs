@@ -247,7 +247,7 @@ fn an_identity_and_the_text_of_its_file_are_wiped() {
     assert_eq!(alive(), kinds(["identity", "identity in text"]));
     let again = Identity::from_file_text(&text).unwrap();
     assert_eq!(again.public(), identity.public());
-    drop((text, again, identity.secret_bytes(), identity));
+    drop((text, again, identity));
     assert_eq!(alive(), kinds([]));
     assert_all_wiped("identity");
     unwatch();
