@@ -1,13 +1,8 @@
 //! Bounds of numbers that several commands take.
 
 use crate::exit::{Failure, Outcome};
+use veilsum_learn::job::EPSILON_MOST;
 use veilsum_proto::parameters::Decimal;
-
-/// Largest epsilon, of all rounds together: one limit for all commands.
-///
-/// A guarantee of e^40 hides nothing from anybody, and bounds of the accountant end not far above: beyond it the same noise came out
-/// whatever was asked, or none with a guarantee.
-pub const EPSILON_MOST: f64 = 40.0;
 
 /// Refuses an epsilon out of range.
 pub fn epsilon(name: &str, found: f64) -> Outcome {

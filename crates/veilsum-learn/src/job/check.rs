@@ -11,6 +11,12 @@ use super::task::{optimizer, schedule};
 use crate::dp_sgd::MOST_EXAMPLES;
 use crate::network::Network;
 
+/// Largest epsilon of all rounds together: one limit for jobs, tasks and statistics.
+///
+/// A guarantee of e^40 hides nothing from anybody, and bounds of the accountant end not far above: beyond it the same noise came out
+/// whatever was asked, or none with a guarantee.
+pub const EPSILON_MOST: f64 = 40.0;
+
 /// What can be said before any example is looked at.
 pub(super) fn check(spec: &JobSpec) -> Result<(), JobError> {
     name(&spec.name)?;
@@ -315,9 +321,9 @@ fn federation(spec: &JobSpec) -> Result<(), JobError> {
 }
 
 fn privacy(spec: &JobSpec, found: &PrivacySpec) -> Result<(), JobError> {
-    let wanted = "a number above 0, at most 10 000";
+    let wanted = "a number above 0, at most 40";
     number("privacy.epsilon", found.epsilon, wanted, |epsilon| {
-        epsilon > 0.0 && epsilon <= 1e4
+        epsilon > 0.0 && epsilon <= EPSILON_MOST
     })?;
     let wanted = "a number above 0, below 1";
     number("privacy.delta", found.delta, wanted, |delta| {

@@ -48,6 +48,7 @@ use sha2::{Digest as _, Sha256};
 use veilsum_dp::Unit;
 use veilsum_encode::{Tensor, TensorData, Tensors};
 
+pub use self::check::EPSILON_MOST;
 pub use self::coordinator::{CoordinatorHalf, Ending, Judged, Step};
 pub use self::error::JobError;
 pub use self::member::{Brought, MemberHalf};

@@ -50,8 +50,7 @@ impl Bisection {
             return Err(StatsError::NoCount { found: count });
         }
         let threshold = self.threshold();
-        // neighbouring floats have none between them
-        if threshold <= self.low || threshold >= self.high {
+        if !self.is_divisible() {
             return Ok(());
         }
         match below as f64 >= self.quantile * count as f64 {
@@ -78,6 +77,12 @@ impl Bisection {
     /// What members compare with in this round: the middle of the interval.
     pub fn threshold(&self) -> f64 {
         self.low + (self.high - self.low) / 2.0
+    }
+
+    /// Whether a round more can narrow the interval: neighbouring floats have none between them.
+    pub fn is_divisible(&self) -> bool {
+        let threshold = self.threshold();
+        self.low < threshold && threshold < self.high
     }
 
     /// The share that is searched for.

@@ -66,6 +66,12 @@ impl Inquiry {
             Err(error) => return Err(error),
         };
         self.seen.push(Seen { threshold, share });
+        // spec: [stats.query.repeated]
+        let exhausted = match share {
+            Some(_) => !search.is_divisible(),
+            // the same threshold again: with noise the next sum may hold a count, without there are no rows
+            None => noise == 0.0 || !search.is_divisible(),
+        };
         self.question.search = Some(search);
         let round = self.question.round.saturating_add(1);
         let Query {
@@ -78,7 +84,7 @@ impl Inquiry {
                     steps,
                 },
                 Some(column),
-            ) if round >= *steps => {
+            ) if exhausted || round >= *steps => {
                 let found = answer::quantile(column, whole, &search, &self.seen);
                 Ok(Progress::Done(found))
             }

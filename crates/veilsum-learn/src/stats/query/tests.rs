@@ -240,6 +240,44 @@ fn round_without_a_count_is_lost_and_counted() {
     );
 }
 
+#[test]
+fn a_quantile_ends_where_no_float_is_left_between_its_bounds() {
+    // spec: [stats.query.repeated]
+    let bounds = vec![[1.0, 1.0 + 4.0 * f64::EPSILON]];
+    let query = Query::new(Parameters {
+        bounds,
+        steps: Some(64),
+        ..median().parameters()
+    });
+    for noise in [0.0, 1.0] {
+        let mut inquiry = Inquiry::new(query.clone().unwrap());
+        let mut asked = Vec::new();
+        loop {
+            let threshold = inquiry.question().threshold().unwrap();
+            assert!(!asked.contains(&threshold), "{threshold} again");
+            asked.push(threshold);
+            match inquiry.take(&[9, 1], noise).unwrap() {
+                Progress::Next(next) => inquiry = *next,
+                Progress::Done(_) => break,
+            }
+        }
+        assert_eq!(asked.len(), 2, "four floats are halved twice");
+    }
+}
+
+#[test]
+fn a_quantile_without_rows_and_without_noise_is_asked_once() {
+    // spec: [stats.query.repeated] [stats.query.empty]
+    let Progress::Done(Answer::Quantile { lost_rounds, .. }) =
+        Inquiry::new(median()).take(&[0, 0], 0.0).unwrap()
+    else {
+        panic!("members refuse the same question");
+    };
+    assert_eq!(lost_rounds, 1);
+    let asked_again = Inquiry::new(median()).take(&[0, 0], 1.0).unwrap();
+    assert!(matches!(asked_again, Progress::Next(_)));
+}
+
 /// Deviations of 4 000 noised sums against what is reported: their ratio is off by 10 % with probability below 1e-15 for a
 /// normal law (chi-square with 4 000 degrees, 0.1 is 9 deviations).
 #[test]
