@@ -18,6 +18,7 @@ mod report;
 mod runtime;
 mod simulate;
 mod stats;
+mod status;
 mod table;
 
 use args::{Cli, Command};
@@ -62,5 +63,6 @@ fn run(command: &Command, output: Output) -> Outcome {
         Command::Serve(args) => commands::serve::run(args, output),
         Command::Join(args) => commands::join::run(args, output),
         Command::Stats(args) => commands::stats::run(args, output),
+        Command::Status(args) => commands::status::run(args, output),
     }
 }

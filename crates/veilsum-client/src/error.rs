@@ -62,7 +62,8 @@ pub enum ClientError {
     },
     /// Another process uses the member's key.
     #[error(
-        "another process has connected with this member's key: end it, or give this member a key of its own"
+        "another process has connected with this member's key, and the coordinator talks to that one from now on: if both are this member, \
+         end one of them; if not, the key is in other hands: have the authority take it off the roster"
     )]
     Replaced,
     /// This side cannot connect anywhere as it is configured.

@@ -68,7 +68,7 @@ pub use contributor::{
 };
 pub use error::ClientError;
 pub use event::{ClippedNorm, Event, ModelBy, RoundPrivacy};
-pub use ledger::{FileLedger, FileLedgerError, LedgerFiles};
+pub use ledger::{FileLedger, FileLedgerError, LedgerFiles, LedgerView};
 pub use models::{KeepsNoModel, ModelStore};
 pub use policy::{EncodingKind, Policy, PolicyError, Retry, TaskName};
 #[cfg(feature = "known-seeds")]

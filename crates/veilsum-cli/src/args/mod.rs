@@ -8,6 +8,7 @@ pub mod plan;
 pub mod roster;
 pub mod serve;
 pub mod stats;
+pub mod status;
 pub mod task;
 pub mod train;
 
@@ -39,6 +40,7 @@ pub enum Command {
     Serve(serve::Serve),
     Join(Box<join::Join>),
     Stats(Box<stats::Stats>),
+    Status(status::Status),
     #[command(hide = true)]
     DemoMember(demo::DemoMember),
     Train(train::Train),
@@ -56,6 +58,7 @@ Examples:
   veilsum train --config train.toml                train on this machine, every round masked
   veilsum serve --config coordinator.toml          run the coordinator
   veilsum join --config member.toml --update update.safetensors
+  veilsum status --dir state                       how a coordinator or a member stands
   veilsum stats --help                             mean, histogram, quantile of several tables, with privacy
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 round aborted, 5 file, 6 network, 130 interrupted.";

@@ -7,5 +7,6 @@ pub mod plan;
 pub mod roster;
 pub mod serve;
 pub mod stats;
+pub mod status;
 pub mod task;
 pub mod train;

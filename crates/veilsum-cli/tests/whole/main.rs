@@ -9,4 +9,5 @@ mod models;
 mod network;
 mod offline;
 mod stats;
+mod status;
 mod support;

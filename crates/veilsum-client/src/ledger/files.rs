@@ -95,6 +95,20 @@ impl LedgerFiles {
         Ok(ledger)
     }
 
+    /// Whose it is and what it holds, read beside whoever holds it. The marks come first: the ledger only grows.
+    pub(super) fn look(&self) -> Result<(PublicKey, Vec<Line>), FileLedgerError> {
+        let found = self.marks()?;
+        let io = |source| FileLedgerError::io("read", &self.path, source);
+        let bytes = std::fs::read(&self.path).map_err(io)?;
+        let acknowledged = found.iter().map(|(_, mark)| mark.entries).max();
+        let story = Story::read(&self.path, &bytes, acknowledged.unwrap_or_default())?;
+        for (place, mark) in &found {
+            self.check(&story, place, mark)?;
+        }
+        let lines = story.lines.into_iter().map(|(line, _)| line);
+        Ok((story.member, lines.collect()))
+    }
+
     fn make(&self) -> Result<File, FileLedgerError> {
         let mut options = OpenOptions::new();
         private(&mut options);

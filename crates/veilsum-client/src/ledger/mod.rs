@@ -18,9 +18,11 @@ mod chain;
 mod error;
 mod files;
 mod mark;
+mod view;
 
 pub use error::FileLedgerError;
 pub use files::LedgerFiles;
+pub use view::LedgerView;
 
 use std::collections::BTreeMap;
 use std::fs::File;

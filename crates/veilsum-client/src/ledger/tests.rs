@@ -92,6 +92,39 @@ impl Site {
     }
 }
 
+// spec: [ledger.rollback]
+#[test]
+fn a_ledger_can_be_looked_at_while_it_is_held_and_stays_as_it_is() {
+    let site = Site::new();
+    let mut held = site.open();
+    let text = site.text();
+    let view = LedgerView::read(site.path()).unwrap();
+    assert_eq!((view.member(), view.entries().count()), (&member(), 3));
+    assert!(view.state().certified(&TASK, Round(0)).is_some());
+    assert_eq!(site.text(), text);
+    held.record(advert(1, 0)).unwrap();
+    let view = LedgerView::read(site.path()).unwrap();
+    assert_eq!(view.entries().next_back().unwrap().1, &advert(1, 0));
+
+    // a write that is under way, and a ledger that was rolled back
+    fs::write(site.path(), format!("{}{{\"seq\"", site.text())).unwrap();
+    assert_eq!(LedgerView::read(site.path()).unwrap().entries().count(), 4);
+    fs::write(site.path(), text).unwrap();
+    assert_eq!(
+        LedgerView::read(site.path()).unwrap_err().kind(),
+        held_back()
+    );
+}
+
+/// What opening says of a ledger with fewer entries than its mark counts.
+fn held_back() -> &'static str {
+    let site = Site::new();
+    let text = site.text();
+    site.open().record(advert(1, 0)).unwrap();
+    fs::write(site.path(), text).unwrap();
+    site.refused()
+}
+
 // spec: [join.ledger]
 #[test]
 fn a_reopened_ledger_forbids_what_the_closed_one_forbade() {

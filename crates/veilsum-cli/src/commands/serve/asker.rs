@@ -35,6 +35,7 @@ struct AnswerLine<'a> {
     event: &'static str,
     task: &'a Name,
     /// What holds the rest of this line.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     file: Option<PathBuf>,
     #[serde(flatten)]
     result: &'a StatsResult,
@@ -96,6 +97,8 @@ impl Asker {
             // members were charged for rounds without a sum too
             noise.map(|(spec, noise)| (spec, noise, result.round.0)),
         );
+        let warnings = shown.warnings();
+        warnings.iter().for_each(|told| self.printer.warn(told));
         let file = self.results.join(format!("{}-answer.json", result.name));
         let bytes = serde_json::to_vec_pretty(&shown).map_err(Failure::failed)?;
         let written = files::write(&file, &bytes, Readers::Owner, Existing::Replace);
@@ -133,6 +136,10 @@ impl TaskHook for Asker {
 
     fn aborted(&mut self, abort: &RoundAbort) {
         self.publisher.aborted(abort);
+    }
+
+    fn over(&mut self) {
+        self.publisher.over();
     }
 }
 

@@ -6,6 +6,7 @@ use crate::exit::Failure;
 use bytes::Bytes;
 use std::sync::Arc;
 use veilsum_encode::Tensors;
+use veilsum_learn::{Model, ModelId};
 use veilsum_proto::ids::Round;
 use veilsum_server::{ModelDeltas, Turn};
 
@@ -31,6 +32,14 @@ impl Driver {
         match self {
             Self::Step(learner) => learner.versions().bytes(),
             Self::Job(rounds) => rounds.bytes(),
+        }
+    }
+
+    /// Which model that is.
+    pub(super) fn model(&self) -> ModelId {
+        match self {
+            Self::Step(learner) => learner.versions().newest(Model::id),
+            Self::Job(rounds) => rounds.model(),
         }
     }
 

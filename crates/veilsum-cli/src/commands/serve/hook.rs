@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use veilsum_encode::{Encoding, Tensors};
 use veilsum_proto::ids::Round;
+use veilsum_proto::roster::Name;
 use veilsum_server::{ModelDeltas, RoundAbort, RoundResult, TaskHook, Turn};
 
 /// Writes the results of one task. What cannot be written is told, counts when the command
 /// ends, and does not stop the rounds: members have the sum.
 pub(super) struct Publisher {
+    task: Name,
     results: PathBuf,
     driver: Option<Driver>,
     printer: Arc<Printer>,
@@ -47,12 +49,14 @@ impl Tally {
 
 impl Publisher {
     pub(super) fn new(
+        task: &Name,
         results: &Path,
         driver: Option<Driver>,
         printer: Arc<Printer>,
         tally: Arc<Tally>,
     ) -> Self {
         Self {
+            task: task.clone(),
             results: results.to_owned(),
             driver,
             printer,
@@ -91,6 +95,12 @@ impl Publisher {
         .hint("the warnings above say why; members have the sum all the same")
     }
 
+    fn show_model(&self) {
+        if let Some(driver) = &self.driver {
+            self.printer.board().model(&self.task, driver.model());
+        }
+    }
+
     fn learn(&mut self, round: Round, mean: &Tensors) -> Option<Stepped> {
         match self.driver.as_mut()?.step(round, mean) {
             Ok(stepped) => Some(stepped),
@@ -113,6 +123,7 @@ impl TaskHook for Publisher {
     }
 
     fn base_model(&mut self, _: Round) -> Option<Bytes> {
+        self.show_model();
         self.driver.as_ref().map(Driver::bytes)
     }
 
@@ -130,6 +141,8 @@ impl TaskHook for Publisher {
                 (None, None)
             }
         };
+        self.printer.board().sum(result);
+        self.show_model();
         let receipt = self.printer.receipt(result.name, result.round);
         if receipt.is_none() {
             self.tally.unwritten(self.lost(result.round));
@@ -166,12 +179,14 @@ impl TaskHook for Publisher {
             return;
         }
         self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        self.printer.board().without_sum(&self.task);
         if let Some(driver) = &self.driver {
             driver.skip(abort.round);
         }
     }
 
     fn over(&mut self) {
+        self.printer.board().over(&self.task);
         if let Some(driver) = &self.driver {
             driver.over();
         }
@@ -194,6 +209,7 @@ fn decoded(result: &RoundResult<'_>) -> Result<(Tensors, Tensors), Failure> {
 
 /// The packed sum that the service writes beside the receipt.
 fn packed_sum(receipt: &Path) -> Option<PathBuf> {
-    let stem = receipt.file_stem()?.to_string_lossy();
-    Some(receipt.with_file_name(format!("{stem}-sum.bin")))
+    let mut name = receipt.file_stem()?.to_os_string();
+    name.push("-sum.bin");
+    Some(receipt.with_file_name(name))
 }

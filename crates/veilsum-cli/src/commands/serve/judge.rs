@@ -81,6 +81,7 @@ impl TaskHook for Judging {
     }
 
     fn over(&mut self) {
+        self.publisher.over();
         self.rounds.judging_is_over();
     }
 }

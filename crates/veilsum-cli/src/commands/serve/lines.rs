@@ -1,5 +1,6 @@
 //! What the coordinator prints: one line an event.
 
+use super::board::Board;
 use super::job::{Found, On};
 use crate::output::{Output, rounded_up};
 use crate::progress::Progress;
@@ -8,7 +9,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Attempt, Round, Slot};
@@ -18,6 +19,7 @@ use veilsum_server::{DownloadBytes, Event, RoundPrivacy};
 /// Prints events, and knows who is connected.
 pub(super) struct Printer {
     output: Output,
+    board: Arc<Board>,
     progress: Progress,
     connected: watch::Sender<BTreeSet<Slot>>,
     /// Receipts whose result is not printed yet.
@@ -37,11 +39,15 @@ pub(super) struct ResultLine<'a> {
     /// What the noise in the sum is worth; null in a task without noise.
     pub(super) noise: Option<&'a RoundPrivacy>,
     /// Mean, or sum of an integer task, as .safetensors.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     pub(super) file: Option<PathBuf>,
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     pub(super) receipt: Option<PathBuf>,
     /// Packed sum as little-endian limbs.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     pub(super) sum: Option<PathBuf>,
     /// Model that the next round starts from.
+    #[serde(serialize_with = "crate::output::lossy::maybe")]
     pub(super) model: Option<PathBuf>,
     pub(super) vanished: Vec<Vanished>,
     pub(super) upload_bytes: u64,
@@ -106,9 +112,10 @@ impl Vanished {
 }
 
 impl Printer {
-    pub(super) fn new(output: Output) -> Self {
+    pub(super) fn new(output: Output, board: Arc<Board>) -> Self {
         Self {
             output,
+            board,
             progress: Progress::new(output),
             connected: watch::Sender::default(),
             receipts: Mutex::default(),
@@ -117,10 +124,18 @@ impl Printer {
 
     /// Prints an event of the service; results wait for [`Printer::show`].
     pub(super) fn event(&self, event: &Event) {
+        self.board.event(event);
         match event {
-            Event::Connected { id, .. } => self.connected.send_modify(|connected| {
-                connected.insert(*id);
-            }),
+            Event::Connected { id, name } => {
+                let mut is_new = true;
+                self.connected
+                    .send_modify(|connected| is_new = connected.insert(*id));
+                if !is_new {
+                    self.progress.warn(&format_args!(
+                        "{name} (slot {id}) has connected anew, and its older connection is closed: its line was lost, or two processes have its key; in that case end one"
+                    ));
+                }
+            }
             Event::Disconnected { id, .. } => self.connected.send_modify(|connected| {
                 connected.remove(id);
             }),
@@ -145,6 +160,11 @@ impl Printer {
             Output::Json => self.progress.print_json(event),
             Output::Text => self.progress.print(&InWords(event)),
         }
+    }
+
+    /// The status, which knows what is printed and more.
+    pub(super) fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Prints a line that is no event of the service.

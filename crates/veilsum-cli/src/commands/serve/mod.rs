@@ -1,6 +1,7 @@
 //! `veilsum serve`: the coordinator.
 
 mod asker;
+mod board;
 mod driver;
 mod hook;
 mod job;
@@ -17,6 +18,7 @@ use crate::files;
 use crate::output::{self, Output};
 use crate::runtime::{self, Signals};
 use crate::table::rounds;
+use board::Board;
 use hook::Tally;
 use lines::Printer;
 use std::path::Path;
@@ -52,7 +54,8 @@ impl Setup {
         let authority = files::public_key(&file.authority)?;
         let roster = Arc::new(files::signed_roster(&file.roster, &authority)?);
         let identity = files::identity(&file.key)?;
-        let printer = Arc::new(Printer::new(output));
+        let board = Arc::new(Board::new(&file.state, &roster));
+        let printer = Arc::new(Printer::new(output, board));
         let tally = Arc::new(Tally::default());
         let mut tasks = Vec::new();
         let of = Tasks {
@@ -95,6 +98,9 @@ async fn serve(setup: Setup, with_parent: bool) -> Outcome {
         events.event(event)
     });
     let mut service = started.map_err(|error| server(&error))?;
+    // the folder of state is this process's from here on
+    let board = printer.board().clone();
+    let written = tokio::spawn(board.clone().keep_written());
     let stopped = tokio::select! {
         finished = service.finished() => {
             finished.map_err(|error| server(&error))?;
@@ -111,6 +117,9 @@ async fn serve(setup: Setup, with_parent: bool) -> Outcome {
         }
     }
     service.shutdown().await;
+    written.abort();
+    // a write that is under way comes first, or is of the same
+    let _ = tokio::task::spawn_blocking(move || board.end()).await;
     printer.finish();
     tally.written()?;
     match tally.failed.load(Ordering::Relaxed) {

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use veilsum_learn::Job;
 use veilsum_proto::roster::Roster;
+use veilsum_proto::task::Task;
 use veilsum_server::{TaskConfig, TaskHook};
 
 /// A task as the service takes it.
@@ -44,7 +45,8 @@ impl Tasks<'_> {
             }
             None => None,
         };
-        let publisher = self.publisher(table, driver);
+        self.shows(&config.task, None);
+        let publisher = self.publisher(&config.task, table, driver);
         let hook: Box<dyn TaskHook> = match &table.query {
             Some(query) => Box::new(Asker::start(
                 &config.task,
@@ -69,17 +71,28 @@ impl Tasks<'_> {
         let rounds = JobRounds::start(&job, &config.task, path, &table.results)?;
         let rounds = Arc::new(rounds);
         let driver = Driver::Job(rounds.clone());
-        let mut tasks: Vec<Hooked> = vec![(config, Box::new(self.publisher(table, Some(driver))))];
+        let privacy = job.spec().privacy.as_ref();
+        self.shows(&config.task, privacy.map(|privacy| privacy.epsilon));
+        let publisher = self.publisher(&config.task, table, Some(driver));
+        let mut tasks: Vec<Hooked> = vec![(config, Box::new(publisher))];
         if let Some(config) = judging {
-            let publisher = self.publisher(table, None);
+            self.shows(&config.task, None);
+            let publisher = self.publisher(&config.task, table, None);
             let hook = Judging::new(rounds, publisher, self.printer.clone());
             tasks.push((config, Box::new(hook)));
         }
         Ok(tasks)
     }
 
-    fn publisher(&self, table: &TaskTable, driver: Option<Driver>) -> Publisher {
+    /// Has the status show the task.
+    fn shows(&self, task: &Task, epsilon_budget: Option<f64>) {
+        let board = self.printer.board();
+        board.task(task.name(), task.digest(), epsilon_budget);
+    }
+
+    fn publisher(&self, task: &Task, table: &TaskTable, driver: Option<Driver>) -> Publisher {
         Publisher::new(
+            task.name(),
             &table.results,
             driver,
             self.printer.clone(),

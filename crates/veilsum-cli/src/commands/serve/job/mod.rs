@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use veilsum_encode::Tensors;
-use veilsum_learn::Job;
 use veilsum_learn::job::Ending;
+use veilsum_learn::{Job, Model, ModelId};
 use veilsum_proto::ids::Round;
 use veilsum_proto::task::Task;
 use veilsum_server::{ModelDeltas, Turn};
@@ -57,6 +57,11 @@ impl JobRounds {
     /// The bytes that members get.
     pub(super) fn bytes(&self) -> Bytes {
         self.state().half.versions().bytes()
+    }
+
+    /// Which model that is.
+    pub(super) fn model(&self) -> ModelId {
+        self.state().half.versions().newest(Model::id)
     }
 
     /// What brings members with an earlier version up to date.
