@@ -77,7 +77,7 @@ pub struct Stats {
     /// Whose presence the noise hides: one row (example), or all rows of a member (member, which needs --rows)
     #[arg(long, value_name = "UNIT", default_value = "example", requires = "epsilon", value_parser = unit)]
     pub unit: Unit,
-    /// Law of the noise: laplace, skellam, gaussian
+    /// Law of the noise: laplace, best for one round; skellam or gaussian, whose cost over the many rounds of a quantile adds up more slowly
     #[arg(
         long,
         value_name = "LAW",

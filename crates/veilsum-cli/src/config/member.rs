@@ -115,6 +115,10 @@ empty = "refuse"
 # Whether rows may be counted without a column.
 count_rows = false
 
+# Fewest rows that a query may ask a member for. A query is about the first `rows` rows of the table: without noise one for few rows tells
+# much about each, and two for 100 and 101 tell the row between.
+# min_rows = 1000
+
 # Columns, the kinds of statistic that are answered about each (count, sum, mean, variance, histogram, quantile), and the bounds
 # that a sum, mean, variance or quantile has to have; without them any.
 columns = [

@@ -16,6 +16,10 @@ pub struct StatsTable {
     /// Whether rows may be counted without a column.
     #[serde(default)]
     count_rows: bool,
+    /// Fewest rows that a query may ask a member for; any when absent. A query brings the first rows of a table, so that one for few rows
+    /// is about these alone, and two that differ by one row are about that row.
+    #[serde(default)]
+    min_rows: u32,
     /// Columns that may be asked about.
     #[serde(default)]
     columns: Vec<ColumnTable>,
@@ -43,6 +47,14 @@ impl StatsTable {
         let kind = query.kind();
         if query.columns().is_empty() && !self.count_rows {
             return Err("this site does not let its rows be counted (count_rows)".to_owned());
+        }
+        // the query is public: whoever is absent for it tells nothing of a row
+        if query.rows() < self.min_rows {
+            return Err(format!(
+                "this site answers queries of at least {} rows of a member (min_rows), not {}",
+                self.min_rows,
+                query.rows()
+            ));
         }
         let bounds = query.bounds();
         for (index, name) in query.columns().iter().enumerate() {
@@ -95,6 +107,18 @@ mod tests {
     fn count(columns: &[&str]) -> Query {
         let columns = columns.iter().map(|name| (*name).to_owned()).collect();
         Query::new(Parameters::new(Kind::Count, columns, 9)).unwrap()
+    }
+
+    #[test]
+    fn a_query_about_few_rows_is_refused_where_the_site_says_so() {
+        // spec: [stats.query.refuse]
+        let of = |min_rows: u32| {
+            let text = format!("count_rows = true\nmin_rows = {min_rows}");
+            site(&text).allows(&count(&[]))
+        };
+        assert_eq!((of(0), of(9)), (Ok(()), Ok(())));
+        let refused = of(10).unwrap_err();
+        assert!(refused.contains("at least 10 rows") && refused.contains("not 9"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::args::stats::Stats;
 use crate::caution;
 use crate::exit::Failure;
 use crate::files;
+use crate::output;
 use crate::stats::task::{example_clip, spec};
 use veilsum_dp::{
     Adjacency, CalibrationError, Cohort, Law, NoiseBound, Rational, Sensitivity, Target, calibrate,
@@ -37,7 +38,12 @@ pub(super) fn plan(
             ..parameters.clone()
         })?;
         match with_noise(args, &query, members, epsilon, free) {
-            Ok(task) => return Ok((query, task)),
+            Ok(task) => {
+                if let Some(hint) = better_law(args, &query, &task, members) {
+                    output::tell(&hint);
+                }
+                return Ok((query, task));
+            }
             Err(Fault::NoTable(failure)) => tried = Some(failure),
             Err(Fault::Other(failure)) => return Err(failure),
         }
@@ -49,6 +55,32 @@ pub(super) fn plan(
         false if args.query.is_some() => "leave `bits` and `shrink` out of the query file, and they are chosen by the noise",
         false => "leave --bits and --shrink out, and they are chosen by the noise",
     }))
+}
+
+/// What to say where Laplace noise, which is for one round, is much more than Skellam noise over the rounds of a quantile would be.
+fn better_law(args: &Stats, query: &Query, task: &Task, members: u32) -> Option<String> {
+    let spec = task.noise().filter(|spec| spec.law == NoiseLaw::Laplace)?;
+    if query.kind() != Kind::Quantile {
+        return None;
+    }
+    let parameters = task.parameters(members).ok()?;
+    let tolerated = parameters.tolerated.unwrap_or(parameters.d);
+    let cohort = Cohort::new(parameters.n, tolerated, parameters.c).ok()?;
+    let target = Target {
+        epsilon: args.epsilon.as_ref()?.to_f64_down(),
+        delta: spec.delta.to_f64(),
+        rounds: query.rounds().into(),
+    };
+    let other = NoiseLaw::Skellam;
+    let sharing = NoiseSpec::default_sharing(other);
+    let found = calibrate(other.family(), task.sensitivity()?, cohort, sharing, target).ok()?;
+    let here = spec.parameter.to_f64() * std::f64::consts::SQRT_2;
+    let there = found.plan.target().variance().upper.to_f64_up().sqrt();
+    (there < here * MUCH_LESS).then(|| {
+        format!(
+            "hint: with --mechanism skellam the noise of a count would have a deviation of {there:.1}, here it is {here:.1}"
+        )
+    })
 }
 
 /// Members that may work with the coordinator: in a task for a network as many as the default policy of its members reckons with, if
@@ -254,6 +286,9 @@ fn decimal(number: &Rational, round: Round) -> Option<Decimal> {
             .filter(|found: &Decimal| *found != Decimal::ZERO)
     })
 }
+
+/// Part of the deviation below which another law is worth a hint.
+const MUCH_LESS: f64 = 0.8;
 
 #[cfg(test)]
 mod tests {
