@@ -102,6 +102,27 @@ proptest! {
 }
 
 #[test]
+fn every_width_of_registers_gives_the_same_sums_and_lanes() {
+    let of = [Dtype::F32, Dtype::F16, Dtype::F64, Dtype::Bf16].map(|dtype| (dtype, 5001));
+    let (manifest, tensors) = tensors(&of, 3.0);
+    for clip in [Clip::L1(100.0), Clip::L2(1.0), Clip::LInf(0.7)] {
+        let encoding = Encoding::Float(FloatEncoding::new(clip, 14).weighted(9));
+        let plan = Plan::derive(&manifest, &encoding, 30, NoiseBound::NONE).unwrap();
+        let update = Update::new(&manifest, tensors.clone()).unwrap();
+        let mut all = Width::available().into_iter().map(|width| {
+            let weight = Weight::new(7).unwrap();
+            let (encoder, _) = Encoder::of(&update, &plan, weight).unwrap().unwrap();
+            let sum = encoder.values.sum(|x| x * x, width).to_bits();
+            let rounding = Keystream::new(KeystreamKey::new([5; 32]));
+            let (blocks, counts) = Encoder { width, ..encoder }.encode(&plan, &rounding);
+            (sum, blocks, counts.saturated, counts.clipped)
+        });
+        let widest = all.next().unwrap();
+        assert!(all.all(|other| other == widest), "{clip:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_sure_is_decided_exactly() {
     // 1/2 exactly: up for all 2^63 numbers below the threshold
     for (random, up) in [
