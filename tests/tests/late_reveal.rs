@@ -2,6 +2,7 @@
 
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::Slot;
+use veilsum_proto::message::Body;
 use veilsum_tests::{Play, Setup};
 
 /// Seven members; two vanish in Upload, member 4 before its reveal. Four holders are left, and a threshold of five.
@@ -54,6 +55,29 @@ fn nobody_is_waited_for_once_every_secret_has_its_shares() {
     }
     assert_eq!(play.coordinator.waits_for(), []);
     play.assert_exact(0..7);
+}
+
+/// Two survivors are silent: the one that comes back is asked for its own reveal before it is asked for shares of the other.
+// spec: [recover.silent]
+#[test]
+fn a_silent_survivor_gets_the_certificate_again_and_a_request_once_it_has_revealed() {
+    let mut play = Play::new(&Setup::new(7, 1, 2), &[]);
+    play.run_to(PhaseName::Reveal);
+    play.silent.extend([Slot(4), Slot(5)]);
+    play.run_to(PhaseName::Recover);
+    assert!(matches!(play.due(0), Some(Body::ShareRequest(_))));
+    for slot in [4, 5] {
+        assert!(matches!(play.due(slot), Some(Body::Certificate(_))));
+    }
+    play.silent.remove(&Slot(4));
+    play.act(4);
+    match play.due(4) {
+        Some(Body::ShareRequest(request)) => assert_eq!(request.wanted.len(), 1),
+        other => panic!("found {:?}", other.map(|body| body.name())),
+    }
+    assert!(matches!(play.due(5), Some(Body::Certificate(_))));
+    play.assert_exact(0..7);
+    assert_eq!(play.faults, []);
 }
 
 /// What the machine says of its sessions is what its members know.

@@ -161,6 +161,7 @@ impl RecoverPhase {
         self.targets.retain(|target, _| needed.contains(target));
     }
 
+    // spec: [recover.silent]
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
         if !self.reveal.survivors.bitmap().contains(slot) || self.answered.contains(&slot) {
             return None;
