@@ -511,3 +511,6 @@ impl Ledger for MemoryLedger {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

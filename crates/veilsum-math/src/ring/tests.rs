@@ -140,6 +140,15 @@ fn the_bytes_of_a_block_are_its_part_of_all_bytes() {
 }
 
 #[test]
+fn limbs_come_out_as_they_went_in() {
+    let blocks = Blocks::from_limbs(vec![3, 2, 1]);
+    assert_eq!((blocks.len(), blocks.is_empty()), (3, false));
+    assert_eq!(blocks.limbs(), [3, 2, 1]);
+    assert_eq!(blocks.into_limbs(), [3, 2, 1]);
+    assert!(Blocks::from_limbs(Vec::new()).is_empty());
+}
+
+#[test]
 fn debug_shows_lengths_only() {
     let vector = Blocks::from_limbs(vec![0x1234_5678; 4097]);
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Four members and a coordinator, by hand, up to the line that each test is about.
 
+mod floors;
 mod sessions;
 
 use super::*;
@@ -270,7 +271,7 @@ fn an_earlier_attempt_signs_and_reveals_nothing_once_a_later_one_was_advertised_
     assert!(is_superseded(house.give(&mut first, 3, &certificate)));
 }
 
-// spec: [reveal.shares] [reveal.wipe-opposite] [reveal.self-of-survivor] [reveal.root-of-dropped]
+// spec: [reveal.shares] [reveal.wipe-opposite] [reveal.self-of-survivor] [reveal.root-of-dropped] [reveal.header]
 #[test]
 fn a_holder_gives_the_one_share_that_the_certificate_allows() {
     let mut house = House::new();
@@ -300,6 +301,19 @@ fn a_holder_gives_the_one_share_that_the_certificate_allows() {
     let certificate = round.due(0);
     house.give(&mut round, 0, &certificate).unwrap();
 
+    // signed as it should be, but for another session or another Share set
+    let elsewhere = [
+        (crate::ids::Sid([9; 32]), header.sid2),
+        (header.sid, crate::ids::Sid2([9; 32])),
+    ];
+    let elsewhere = elsewhere.map(|(sid, sid2)| {
+        let other = crate::message::UploadHeader {
+            sid,
+            sid2,
+            ..header.clone()
+        };
+        other.signed(&house.identities[1])
+    });
     let mut ask = |wanted| {
         let request = Message::new(ShareRequest {
             sid2: header.sid2,
@@ -330,6 +344,10 @@ fn a_holder_gives_the_one_share_that_the_certificate_allows() {
         ShareWanted::SelfSeed(forged),
     ] {
         assert!(matches!(ask(opposite), Err(Refusal::ShareRequest { .. })));
+    }
+    for other in elsewhere {
+        let outcome = ask(ShareWanted::SelfSeed(other));
+        assert!(matches!(outcome, Err(Refusal::ShareRequest { .. })));
     }
 }
 
