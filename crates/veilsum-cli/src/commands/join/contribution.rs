@@ -54,10 +54,7 @@ impl Contribution {
 
     fn make(&mut self, info: &RoundInfo) -> Result<LocalUpdate, Failure> {
         let (tensors, said) = self.source.update(info, &self.standing)?;
-        let weight = match info.task.noise() {
-            Some(_) => self.weight_beside_noise(said, info),
-            None => checked_weight(said?.unwrap_or(self.weight), info.task.max_weight())?,
-        };
+        let weight = self.weight(said, info)?;
         // the check wipes its copy
         Update::for_plan(&info.plan, tensors.clone()).map_err(|error| {
             Failure::refused(format_args!("the update does not fit the task: {error}"))
@@ -65,17 +62,25 @@ impl Contribution {
         Ok(LocalUpdate { tensors, weight })
     }
 
-    /// 1, whatever a program says: it may say how many examples there are, all see who is absent, and no noise covers that. Told once.
+    /// The nearest weight that the task takes, whatever a program says: it may say how many examples there are, the task is the coordinator's choice, and
+    /// all see who is absent. Told once.
     // spec: [contributor.weight]
-    fn weight_beside_noise(&mut self, said: Result<Option<u32>, Failure>, info: &RoundInfo) -> u32 {
-        let is_other = !is_one(&said, self.weight);
-        if is_other && !std::mem::replace(&mut self.told_of_weight, true) {
-            self.printer.warn(&format_args!(
-                "{} has noise, and no weights beside it: 1 counts in the place of another weight",
-                info.task.name()
-            ));
+    fn weight(
+        &mut self,
+        said: Result<Option<u32>, Failure>,
+        info: &RoundInfo,
+    ) -> Result<u32, Failure> {
+        let (noised, most) = (info.task.noise().is_some(), info.task.max_weight());
+        let said = match said {
+            // no number at all is a fault of the program, but it shows too
+            Err(_) if noised => 0,
+            said => said?.unwrap_or(self.weight),
+        };
+        let weight = nearest_weight(said, most);
+        if weight != said && !std::mem::replace(&mut self.told_of_weight, true) {
+            self.printer.warn(&told_of_weight(info, noised, weight));
         }
-        1
+        Ok(weight)
     }
 
     /// The round that a result or an abort is of, if this member joined it.
@@ -294,22 +299,20 @@ impl ResultFile {
     }
 }
 
-/// Whether the weight is 1, as the source says it or else the command line.
-fn is_one(said: &Result<Option<u32>, Failure>, own: u32) -> bool {
-    match said {
-        Ok(weight) => weight.unwrap_or(own) == 1,
-        Err(_) => false,
-    }
+fn nearest_weight(said: u32, most: u32) -> u32 {
+    said.clamp(1, most.max(1))
 }
 
-fn checked_weight(weight: u32, most: u32) -> Result<u32, Failure> {
-    if (1..=most).contains(&weight) {
-        return Ok(weight);
+fn told_of_weight(info: &RoundInfo, noised: bool, weight: u32) -> String {
+    let (task, most) = (info.task.name(), info.task.max_weight());
+    match noised {
+        true => format!(
+            "{task} has noise, and no weights beside it: 1 counts in the place of another weight"
+        ),
+        false => format!(
+            "{task} takes weights from 1 to {most}: {weight} counts in the place of another (`max_weight` of a task is the largest)"
+        ),
     }
-    Err(Failure::refused(format_args!(
-        "weight is {weight}, the task takes 1 to {most}"
-    ))
-    .hint("choose another --weight, or have the task take larger ones (max_weight)"))
 }
 
 /// `alice.npy` becomes `alice-mean.npy`.
@@ -370,20 +373,21 @@ mod tests {
         );
     }
 
+    /// A member that refused 120 where 100 is the most would say that it has more than 100 examples.
     #[test]
-    fn a_weight_that_is_not_1_is_noticed() {
+    fn a_weight_out_of_range_is_the_nearest_in_range() {
         // spec: [contributor.weight]
-        for (said, own, wanted) in [
-            (Ok(None), 1, true),
-            (Ok(Some(1)), 7, true),
-            (Ok(None), 7, false),
-            (Ok(Some(0)), 1, false),
-            (Ok(Some(120)), 1, false),
-            (Err(Failure::usage("no number")), 1, false),
+        for (said, most, wanted) in [
+            (1, 1, 1),
+            (0, 1, 1),
+            (120, 1, 1),
+            (120, 100, 100),
+            (100, 100, 100),
+            (u32::MAX, 100, 100),
+            (0, 100, 1),
         ] {
-            assert_eq!(is_one(&said, own), wanted, "{said:?}");
+            assert_eq!(nearest_weight(said, most), wanted, "{said} of {most}");
         }
-        assert!(checked_weight(120, 1).is_err() && checked_weight(0, 1).is_err());
     }
 
     #[test]

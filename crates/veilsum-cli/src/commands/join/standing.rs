@@ -197,7 +197,7 @@ impl Standing {
 }
 
 /// Refusals that an update brings on itself; nothing of it was sent.
-const OF_UPDATE: [&str; 4] = ["contributor", "encode", "update", "weight"];
+const OF_UPDATE: [&str; 3] = ["contributor", "encode", "update"];
 
 #[cfg(test)]
 mod tests {
