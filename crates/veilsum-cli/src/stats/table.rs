@@ -31,7 +31,7 @@ pub struct LeftOut {
     pub empty: usize,
     /// With something else than a number; under noise alone.
     pub malformed: usize,
-    /// Beyond the most that a member may bring; under noise alone.
+    /// Beyond the most that a member may bring.
     pub beyond: usize,
 }
 
@@ -39,8 +39,8 @@ pub struct LeftOut {
 ///
 /// # Security
 ///
-/// Under noise (`noised`) what a row holds never refuses the query: absence is seen by all. Without it a table must be whole, and `empty` says
-/// what an empty cell does.
+/// Absence is seen by all, and how many rows are asked for is the asker's choice: no number of rows refuses the query. Under noise (`noised`) neither does
+/// what a row holds. Without it a table must be whole, all of it, however many rows are asked for, and `empty` says what an empty cell does.
 pub fn read(
     path: &Path,
     query: &Query,
@@ -157,7 +157,7 @@ fn cells(record: &ByteRecord, columns: &[usize]) -> Cells {
     }
 }
 
-/// All rows; a table that is not whole is refused by line and column.
+/// The first rows, as many as the query takes; a table that is not whole, be it beyond them, is refused by line and column.
 // spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
 fn all_rows(
     mut file: impl Read,
@@ -185,9 +185,8 @@ fn all_rows(
         match row(&record, line, &places, query.columns())
             .map_err(|failure| failure.in_file(path))?
         {
-            Row::Values(_) if rows >= query.rows() as usize => {
-                return Err(too_many(path, query.rows()));
-            }
+            // to refuse would tell, question by question, how many there are
+            Row::Values(_) if rows >= query.rows() as usize => left_out.beyond += 1,
             Row::Values(found) => {
                 rows += 1;
                 values.extend(found);
@@ -260,12 +259,6 @@ fn place(head: &StringRecord, name: &str) -> Result<usize, Failure> {
             )
         }
     }
-}
-
-fn too_many(path: &Path, most: u32) -> Failure {
-    Failure::refused(format_args!("found more than {most} rows, the query takes no more of a member"))
-        .in_file(path)
-        .hint("ask with a larger --rows (`rows` of the query), or with noise, where the first rows of the table count")
 }
 
 fn open_quote(path: &Path, line: u64) -> Failure {
@@ -375,11 +368,39 @@ mod tests {
         assert_eq!((left_out.malformed, left_out.empty), (1, 0));
     }
 
+    /// Whoever asks again and again with other numbers of rows would else see how many a member has.
     #[test]
-    fn rows_beyond_the_limit_are_refused_without_noise() {
+    fn no_number_of_rows_makes_a_member_absent() {
         // spec: [stats.query.rows]
-        let told = rows("a\n1\n2\n3\n", &query(&["a"], 2), Empty::Refuse, false).unwrap_err();
-        assert!(told.message().contains("more than 2 rows"), "{told}");
+        let text = "a,b\n1,\n2,\n3,x\n,4\n5,\n";
+        for noised in [false, true] {
+            for most in 1..9 {
+                let (found, left_out) =
+                    rows(text, &query(&["a"], most), Empty::Skip, noised).unwrap();
+                let wanted = [1.0, 2.0, 3.0, 5.0];
+                let usable = match noised {
+                    true => wanted.len().min(most as usize - usize::from(most >= 4)),
+                    false => wanted.len().min(most as usize),
+                };
+                assert_eq!(found.column(0).to_vec(), wanted[..usable], "{most}");
+                if !noised {
+                    assert_eq!(left_out.beyond, wanted.len() - usable, "{most}");
+                }
+            }
+        }
+        let (none, _) = rows("a\n", &query(&["a"], 1), Empty::Refuse, false).unwrap();
+        assert_eq!(none.dim(), (0, 1));
+    }
+
+    /// Else the line of the first such row could be found by asking for more and more rows.
+    #[test]
+    fn without_noise_a_table_is_whole_or_not_whatever_number_of_rows_is_asked_for() {
+        // spec: [stats.query.missing]
+        for text in ["a\n1\n2\n3\n\"\"\n", "a\n1\n2\n3\nx\n", "a\n1\n2\n3\n4,5\n"] {
+            for most in 1..6 {
+                assert!(rows(text, &query(&["a"], most), Empty::Refuse, false).is_err());
+            }
+        }
     }
 
     /// Whether a member answers is seen by all: a row that decides it is read out without any noise.
