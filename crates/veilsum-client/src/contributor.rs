@@ -104,7 +104,8 @@ pub struct RoundInfo {
 /// # Security
 ///
 /// It must follow from the round's public inputs (task and model) alone, and must not change with what the asker can vary without asking for anything else:
-/// name and round of the task, how finely the answer is told.
+/// name and round of the task, how finely the answer is told. There is one exception: where every round is charged to a bound (a job with privacy, `[job.asked]`),
+/// task and round may be in it, so that no update is ever refused for its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Asked([u8; 32]);
 

@@ -158,16 +158,22 @@ impl Training {
         Ok((tensors, Some(weight)))
     }
 
-    /// What a round that judges asks: how well these values do, whatever the number of the model.
-    // spec: [job.evaluation.once]
+    /// What a round asks, where the ledger is to go by that. A round that judges asks how well these values do, whatever the number of the model. One that
+    /// trains in a job with privacy is charged for each time: what the examples made of it, a second time nothing perhaps, must not show.
+    // spec: [job.evaluation.once] [job.asked]
     pub(super) fn asked(&self, info: &RoundInfo) -> Option<Asked> {
-        if !is_judging(&info.task) {
-            return None;
-        }
-        let model = Model::from_bytes(info.model.as_ref()?).ok()?;
+        let bytes = info.model.as_ref()?;
         let mut hash = Sha256::new();
-        hash.update(b"veilsum/v1 evaluation\0");
-        hash.update(model.digest().0);
+        if is_judging(&info.task) {
+            hash.update(b"veilsum/v1 evaluation\0");
+            hash.update(Model::from_bytes(bytes).ok()?.digest().0);
+        } else {
+            self.parts.privacy?;
+            hash.update(b"veilsum/v1 trained\0");
+            hash.update(info.task.digest().0);
+            hash.update(info.round.0.to_le_bytes());
+            hash.update(Sha256::digest(bytes));
+        }
         Some(Asked::new(hash.finalize().into()))
     }
 
@@ -281,6 +287,7 @@ mod tests {
     use super::*;
     use veilsum_dp::{Adjacency, Unit};
     use veilsum_encode::{Clip, Range};
+    use veilsum_learn::Examples;
     use veilsum_proto::task::TaskSpec;
 
     const JUDGING: &str = "members = 6\n[evaluation]\non = \"members\"\nevery = 1\n";
@@ -455,6 +462,53 @@ mod tests {
         let asked = |model: &Model, round| training.asked(&judging(model, round)).unwrap();
         assert_eq!(asked(first, 1), asked(&later, 2));
         assert_ne!(asked(first, 1), asked(&other, 1));
+    }
+
+    /// A round of the task that trains.
+    fn round_of(job: &Job, round: u64, model: &Model) -> RoundInfo {
+        let task = task(job.task().unwrap(), 6).unwrap();
+        RoundInfo {
+            plan: task.plan(6).unwrap(),
+            task,
+            round: Round(round),
+            attempt: veilsum_proto::ids::Attempt(0),
+            model: Some(model.to_bytes().unwrap().into()),
+        }
+    }
+
+    /// Zeros twice would else make it absent from the second task of the same authority, and end its process.
+    #[test]
+    fn the_ledger_of_a_private_job_goes_by_what_was_asked_and_not_by_values() {
+        // spec: [job.asked] [job.finite]
+        let mut one = training(PRIVATE);
+        let mut without = training(PRIVATE);
+        let (job, first) = (one.job.clone(), one.job.first_model().clone());
+        let none = Examples::new(ndarray::Array2::zeros((0, 64)), Vec::new(), 10).unwrap();
+        without.half = MemberHalf::with_examples(&job, 0, none).unwrap();
+        let round = round_of(&job, 1, &first);
+        let brought = [&mut one, &mut without].map(|training| training.update(&round).unwrap());
+        assert_ne!(brought[0].0, brought[1].0);
+        assert!(one.asked(&round).is_some());
+        assert_eq!(one.asked(&round), without.asked(&round));
+        // another round, model or task is another entry, so that zeros are never refused
+        let later = Model::new(7, first.tensors().clone()).unwrap();
+        let other = training(&PRIVATE.replace("6.0", "5.0"));
+        let others = [
+            one.asked(&round_of(&job, 2, &first)),
+            one.asked(&round_of(&job, 1, &later)),
+            other.asked(&round_of(&other.job, 1, &first)),
+        ];
+        assert!(
+            others
+                .iter()
+                .all(|asked| asked.is_some() && *asked != one.asked(&round))
+        );
+        // without noise nothing charges for a second use
+        let open = training("members = 6\n");
+        assert_eq!(
+            open.asked(&round_of(&open.job, 1, open.job.first_model())),
+            None
+        );
     }
 
     #[test]
