@@ -88,11 +88,13 @@ fn kind(outcome: Result<(), Refusal>) -> &'static str {
 #[test]
 fn a_task_with_a_drawn_graph_is_joined_only_if_the_authority_listed_it_or_the_site_says_so() {
     let ring = task("");
+    let signed_by_all = task("electorate = \"all\"");
     let complete = task("graph = \"complete\"\nelectorate = \"all\"");
     let (any, listing) = (roster(&[]), roster(&[&ring]));
     for (task, roster, unlisted, wanted) in [
         (&ring, &any, UnlistedTasks::Undrawn, "policy"),
         (&ring, &any, UnlistedTasks::Refused, "policy"),
+        (&signed_by_all, &any, UnlistedTasks::Undrawn, "policy"),
         (&ring, &any, UnlistedTasks::Any, "joined"),
         (&ring, &listing, UnlistedTasks::Undrawn, "joined"),
         (&ring, &listing, UnlistedTasks::Refused, "joined"),
