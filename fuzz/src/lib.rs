@@ -8,29 +8,37 @@
 
 pub mod blocks;
 pub mod coordinator;
+pub mod delta;
+pub mod encode;
 pub mod federation;
 pub mod files;
 pub mod member;
 pub mod message;
+pub mod noise;
 pub mod roster;
 pub mod seeds;
 pub mod source;
 pub mod sum;
 pub mod task;
+pub mod terms;
 
 /// A target: its name, which is that of its corpus, and what it does with bytes.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 12] = [
     ("blocks", blocks::run),
     ("coordinator", coordinator::run),
+    ("delta", delta::run),
+    ("encode", encode::run),
     ("files", files::run),
     ("member", member::run),
     ("message", message::run),
+    ("noise", noise::run),
     ("roster", roster::run),
     ("sum", sum::run),
     ("task", task::run),
+    ("terms", terms::run),
 ];
 
 #[cfg(test)]

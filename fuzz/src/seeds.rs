@@ -7,7 +7,8 @@ use crate::roster::AUTHORITY_SEED;
 use std::collections::{BTreeMap, BTreeSet};
 use veilsum_encode::{Tensor, TensorData, Tensors};
 use veilsum_learn::files::NPY_TENSOR;
-use veilsum_learn::{FileKind, Model};
+use veilsum_learn::stats::{Inquiry, Kind, Parameters, Query};
+use veilsum_learn::{Delta, FileKind, Job, Model};
 use veilsum_proto::abort::Abort;
 use veilsum_proto::coordinator::Coordinator;
 use veilsum_proto::ids::Slot;
@@ -24,12 +25,16 @@ pub fn all() -> Vec<(&'static str, Seeds)> {
     vec![
         ("blocks", blocks()),
         ("coordinator", coordinator_scripts()),
+        ("delta", deltas()),
+        ("encode", encodings()),
         ("files", files()),
         ("member", member_scripts()),
         ("message", messages()),
+        ("noise", noises()),
         ("roster", rosters()),
         ("sum", sums()),
         ("task", tasks()),
+        ("terms", terms()),
     ]
 }
 
@@ -207,6 +212,121 @@ fn sums() -> Seeds {
     seeds
 }
 
+fn encodings() -> Seeds {
+    // 100 integers from -128 to less than 2^16 above, or floats; 12 enrolled, no noise; two members of each kind of values.
+    let values = |kind: u8| [1, 0, 5, kind, 20, 0, 9, kind, 20];
+    let integers = [4, 99, 1, 0, 255, 255, 255, 255, 255, 255, 255, 255, 47];
+    let float = |clip: u8, rotation: u8, dtype: u8| {
+        let clip = [4, 40, 2, 1, 32, clip, 16, rotation, 1];
+        [&clip[..], &[1, dtype]].concat()
+    };
+    let enrolled = [1, 12, 1];
+    let mut seeds = Seeds::new();
+    for kind in 0..4 {
+        let all = [&integers[..], &enrolled, &values(kind)].concat();
+        seeds.push((format!("integers-{kind}"), all));
+        for (name, clip) in [("l2", 0), ("linf", 1), ("l1", 2), ("conditional", 3)] {
+            for rotation in 0..2 {
+                let dtype = kind;
+                let all = [&float(clip, rotation, dtype)[..], &enrolled, &values(kind)].concat();
+                seeds.push((format!("{name}-{rotation}-{kind}"), all));
+            }
+        }
+    }
+    seeds
+}
+
+fn noises() -> Seeds {
+    let mut seeds = Seeds::new();
+    // A law of a number or two, drawn with a key from somewhere on.
+    let draws = [9, 255, 255, 0, 0, 0, 0, 0, 0, 20, 30];
+    let laws: [(&str, &[u8]); 7] = [
+        ("laplace", &[1, 0, 3, 20, 3, 1]),
+        ("polya", &[1, 0, 3, 20, 9, 1, 7]),
+        ("polya-sum", &[1, 0, 3, 20, 9, 5, 2]),
+        ("digits", &[1, 0, 1, 194, 1, 0, 0, 3, 1]),
+        ("skellam", &[1, 1, 3, 50]),
+        ("gaussian", &[1, 2, 3, 100]),
+        ("gaussian-wide", &[1, 2, 1, 0, 0, 40, 0]),
+    ];
+    for (name, law) in laws {
+        seeds.push((name.to_owned(), [law, &draws].concat()));
+    }
+    // The same as targets of 10 members of which 3 may vanish and 1 is corrupt.
+    for (name, law) in [
+        ("laplace", [0, 0, 3, 50]),
+        ("skellam", [0, 1, 3, 50]),
+        ("gaussian", [0, 2, 3, 50]),
+    ] {
+        for sharing in 0..3 {
+            let all = [&law[..], &[10, 3, 1, sharing]].concat();
+            seeds.push((format!("{name}-shared-{sharing}"), all));
+        }
+    }
+    seeds
+}
+
+fn deltas() -> Seeds {
+    let base = crate::delta::base();
+    let later = Model::new(4, base.tensors().clone()).expect("the same values");
+    let step = Delta::between(&base, &later).expect("a later version");
+    let whole = later.to_bytes().expect("a model");
+    let packed = step.to_bytes();
+    // Behind the label and the model that it starts from.
+    let fitting = &packed[packed.len() - step.packed_len() - 48..];
+    let fitting = [&fitting[..40], &fitting[48..]].concat();
+    let mut seeds: Seeds = vec![
+        ("list".to_owned(), [&[1, 1], &packed[..]].concat()),
+        ("fitting".to_owned(), [&[1, 0], &fitting[..]].concat()),
+        ("whole".to_owned(), [&[1, 1], &whole[..]].concat()),
+    ];
+    for dtype in 0..12 {
+        // Three versions of a tensor of nine values, two steps kept.
+        seeds.push((
+            format!("steps-{dtype}"),
+            vec![2, 1, 2, 0, dtype, 8, 1, 1, 7, 1, 90, 1, 3],
+        ));
+    }
+    seeds
+}
+
+fn terms() -> Seeds {
+    let queries = [
+        Kind::Count,
+        Kind::Sum,
+        Kind::Mean,
+        Kind::Variance,
+        Kind::Histogram,
+        Kind::Quantile,
+    ];
+    let mut seeds: Seeds = queries
+        .into_iter()
+        .map(|kind| {
+            let columns = if kind == Kind::Count {
+                vec![]
+            } else {
+                vec!["age".to_owned()]
+            };
+            let mut parameters = Parameters::new(kind, columns, 100);
+            match kind {
+                Kind::Count => {}
+                Kind::Sum | Kind::Mean | Kind::Variance => parameters.bounds = vec![[0.0, 120.0]],
+                Kind::Histogram => parameters.edges = vec![0.0, 40.0, 80.0],
+                Kind::Quantile => {
+                    parameters.bounds = vec![[0.0, 120.0]];
+                    parameters.quantile = Some(0.5);
+                }
+            }
+            let query = Query::new(parameters).expect("a query");
+            let question = Inquiry::new(query).question().to_bytes();
+            (format!("{kind:?}").to_lowercase(), question)
+        })
+        .collect();
+    seeds.push(("job".to_owned(), Job::example().into()));
+    seeds.push(("job-short".to_owned(), JOB.into()));
+    seeds
+}
+
 fn coordinator_scripts() -> Seeds {
     use coordinator::{
         ALL, CHEAT, CLOSE, GARBAGE, HOLD, LIE, MUTATE, ONE, PHASE, REPLAY, STEAL, VECTOR,
@@ -327,6 +447,19 @@ fn named(found: BTreeMap<&'static str, Vec<u8>>) -> Seeds {
         .map(|(name, bytes)| (name.to_owned(), bytes))
         .collect()
 }
+
+const JOB: &str = "\
+members = 5
+rounds = 3
+model = { mlp = 8 }
+[data]
+source = \"cancer\"
+[algorithm]
+name = \"dp-fedavg\"
+clip = 0.5
+[privacy]
+epsilon = 4.0
+";
 
 const INTEGER_TASK: &str = "\
 version = 1

@@ -71,7 +71,8 @@ fn check_against_member(plan: &Plan, sum: &IntegerSum, limbs: &[u64]) {
     assert!(contribution.into_blocks().limbs() == limbs);
 }
 
-fn plan(source: &mut Source) -> Option<Plan> {
+/// Any plan that can be derived over one tensor, `x`.
+pub(crate) fn plan(source: &mut Source) -> Option<Plan> {
     let coordinates = match source.below(16) {
         0..4 => 1 + source.below(3),
         4..14 => 1 + source.below(250),
