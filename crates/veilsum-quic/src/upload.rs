@@ -210,18 +210,38 @@ impl UploadBody {
     pub async fn read_chunk(&mut self, max: usize) -> Result<Option<Bytes>, UploadError> {
         let rest = self.length.saturating_sub(self.received);
         let most = usize::try_from(rest).unwrap_or(usize::MAX).min(max).max(1);
-        let Some(bytes) = self.read_in_time(most).await? else {
+        let read = async |stream: &mut RecvStream| stream.read_chunk(most, true).await;
+        let Some(chunk) = self.in_time(read).await? else {
             return self.end().map(|()| None);
         };
-        if rest == 0 {
-            stop(&mut self.stream, StreamCode::TooLong);
-            return Err(UploadError::TooLong {
-                wanted: self.length,
-            });
-        }
-        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.received = self.received.saturating_add(count);
-        Ok(Some(bytes))
+        self.take(chunk.bytes.len())?;
+        Ok(Some(chunk.bytes))
+    }
+
+    /// As [`UploadBody::read_chunk`], but puts all that is here into `chunks`, from the first on and at most as many as there are
+    /// places, and says how many it has put: one turn at the connection's lock for many datagrams. The pieces are those of the
+    /// datagrams, uncopied.
+    ///
+    /// # Errors
+    ///
+    /// As [`UploadBody::read_chunk`].
+    ///
+    /// # Security
+    ///
+    /// A piece keeps all datagrams alive that the system delivered together with it, and the sender decides how little of them is
+    /// the piece. Whoever keeps bytes for longer than a moment copies them.
+    // spec: [upload.length]
+    pub async fn read_chunks(
+        &mut self,
+        chunks: &mut [Bytes],
+    ) -> Result<Option<usize>, UploadError> {
+        let read = async |stream: &mut RecvStream| stream.read_chunks(chunks).await;
+        let Some(count) = self.in_time(read).await? else {
+            return self.end().map(|()| None);
+        };
+        let bytes = chunks.iter().take(count).map(Bytes::len);
+        self.take(bytes.fold(0, usize::saturating_add))?;
+        Ok(Some(count))
     }
 
     /// Gives up reading; the sender learns the code.
@@ -239,8 +259,25 @@ impl UploadBody {
         self.link.peer_key()
     }
 
+    /// Counts bytes that came; more than were agreed to are the end.
+    fn take(&mut self, count: usize) -> Result<(), UploadError> {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let received = self.received.saturating_add(count);
+        if received > self.length {
+            stop(&mut self.stream, StreamCode::TooLong);
+            return Err(UploadError::TooLong {
+                wanted: self.length,
+            });
+        }
+        self.received = received;
+        Ok(())
+    }
+
     // spec: [upload.rate], [upload.deadline]
-    async fn read_in_time(&mut self, most: usize) -> Result<Option<Bytes>, UploadError> {
+    async fn in_time<T>(
+        &mut self,
+        read: impl AsyncFnOnce(&mut RecvStream) -> Result<Option<T>, ReadError>,
+    ) -> Result<Option<T>, UploadError> {
         let (found, wanted) = (self.received, self.length);
         let by_rate = self.pace.left(found);
         let by_deadline = self
@@ -248,10 +285,10 @@ impl UploadBody {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let left = by_deadline.map_or(by_rate, |by_deadline| by_deadline.min(by_rate));
         let waiting = self.pace.wait();
-        let read = timeout(left, self.stream.read_chunk(most, true)).await;
+        let read = timeout(left, read(&mut self.stream)).await;
         drop(waiting);
         match read {
-            Ok(Ok(chunk)) => Ok(chunk.map(|chunk| chunk.bytes)),
+            Ok(Ok(read)) => Ok(read),
             Ok(Err(ReadError::Reset(code))) => {
                 let code = StreamCode::from_wire(code);
                 Err(UploadError::Abandoned { found, code })

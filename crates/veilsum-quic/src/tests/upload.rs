@@ -17,6 +17,17 @@ async fn body(peer: &Peer, length: u64) -> UploadBody {
 }
 
 async fn read_all(body: &mut UploadBody) -> Result<Vec<u8>, UploadError> {
+    let (mut bytes, mut chunks) = (Vec::new(), vec![Bytes::new(); 7]);
+    while let Some(count) = body.read_chunks(&mut chunks).await? {
+        assert!((1..=7).contains(&count));
+        chunks[..count]
+            .iter()
+            .for_each(|chunk| bytes.extend_from_slice(chunk));
+    }
+    Ok(bytes)
+}
+
+async fn read_in_pieces(body: &mut UploadBody) -> Result<Vec<u8>, UploadError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.read_chunk(50_000).await? {
         assert!(!chunk.is_empty() && chunk.len() <= 50_000);
@@ -40,6 +51,10 @@ async fn whole_uploads_arrive_byte_for_byte() {
     for size in [0, 1, 5_000_000] {
         let bytes: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         let receive = async { read_all(&mut body(&peer.link, size as u64).await).await };
+        let (sent, received) = tokio::join!(send(&member.link, bytes.clone()), receive);
+        assert_eq!(sent, Ok(()));
+        assert_eq!(received.unwrap(), bytes);
+        let receive = async { read_in_pieces(&mut body(&peer.link, size as u64).await).await };
         let (sent, received) = tokio::join!(send(&member.link, bytes.clone()), receive);
         assert_eq!(sent, Ok(()));
         assert_eq!(received.unwrap(), bytes);
