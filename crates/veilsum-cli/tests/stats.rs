@@ -305,6 +305,13 @@ fn what_rounding_may_have_done_is_stated_and_never_called_exact() {
     );
     let output = stats(folder, &format!("mean --column v --bounds 0:20 {members}"));
     assert_eq!(output.stderr, b"");
+    // noise takes a mean out of the range that the bound is for
+    let noisy = stats(
+        folder,
+        &format!("mean --column v --bounds 0:20 {members} --epsilon 8 --json"),
+    );
+    let noisy: Value = serde_json::from_slice(&noisy.stdout).unwrap();
+    assert_eq!(noisy["answer"]["columns"][0]["rounding"], Value::Null);
 }
 
 #[test]

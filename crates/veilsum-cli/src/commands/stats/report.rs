@@ -59,7 +59,11 @@ impl StatsResult {
         let survivors = rounds.iter().map(|round| round.survivors).min();
         let survivors = survivors.unwrap_or(0);
         let of = u32::try_from(survivors).unwrap_or(u32::MAX);
-        let answer = answer.rounded_by(&query, of);
+        // the bounds are of counts and sums as members gave them, and noise takes these anywhere
+        let answer = match noise {
+            None => answer.rounded_by(&query, of),
+            Some(_) => answer,
+        };
         Self {
             noise: noise.map(|(spec, noise, spent)| NoiseLine::new(spec, noise, spent)),
             survivors,
@@ -91,6 +95,7 @@ impl StatsResult {
             Kind::Sum | Kind::Mean | Kind::Variance => {
                 "not exact (rounding as shown), without noise".to_owned()
             }
+            Kind::Quantile => "between two thresholds, without noise".to_owned(),
             _ if self.query.is_exact() => "exact, without noise".to_owned(),
             _ => format!(
                 "without noise, rounding at most ± {} a count",

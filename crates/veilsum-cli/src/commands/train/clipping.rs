@@ -13,11 +13,15 @@ pub(super) struct Clipping {
 }
 
 impl Clipping {
-    /// What the clip does to these updates; none without updates or in a task of integers.
+    /// What the clip does to these updates; none without updates or in a task of integers, and none in a task with noise: whose
+    /// update was cut is in no sum, and would stand exact beside an epsilon.
     pub(super) fn of<'a>(task: &Task, offers: impl Iterator<Item = &'a Brought>) -> Option<Self> {
         let Encoding::Float(float) = task.encoding() else {
             return None;
         };
+        if task.noise().is_some() {
+            return None;
+        }
         let left: Vec<f64> = offers
             .map(|brought| left(&brought.tensors, float.clip))
             .collect();

@@ -4,7 +4,8 @@ use super::answer::{Answer, ColumnEstimate};
 use super::{Query, Statistic, scale};
 
 impl Answer {
-    /// Says of each column how far rounding may have moved its number, over so many members.
+    /// Says of each column how far rounding may have moved its number, over so many members. For sums without noise: the bounds use
+    /// that no mean is out of its range, which noise does not keep to.
     // spec: [stats.query.round]
     #[must_use]
     pub fn rounded_by(mut self, query: &Query, members: u32) -> Self {
@@ -41,11 +42,7 @@ impl Answer {
 impl Query {
     /// Whether a sum without noise gives the very number: counts of which nothing is divided away.
     pub fn is_exact(&self) -> bool {
-        let counts = matches!(
-            self.statistic,
-            Statistic::Count | Statistic::Histogram(_) | Statistic::Quantile { .. }
-        );
-        counts && self.shrink == 1
+        matches!(self.statistic, Statistic::Count | Statistic::Histogram(_)) && self.shrink == 1
     }
 
     /// How far rounding may have moved each count of a count or histogram over so many members, at most.
