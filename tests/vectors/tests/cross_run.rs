@@ -1,12 +1,14 @@
 //! Rounds between programs: members and coordinator of the reference model and ours, in every mixture, over the relay of the model.
 //!
-//! Needs Python with the package `cryptography`, by the name in `PYTHON` or as `python3`. Without it nothing is run, which is said; with
-//! `PYTHON` set it must be there.
+//! Needs Python with the package `cryptography`, by the name in `PYTHON` or as `python3`. Without it the rounds are listed as ignored;
+//! with `PYTHON` set it must be there.
 
 #![expect(clippy::expect_used, reason = "a test may panic")]
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
 use veilsum_vectors::file::{File, folder, walk};
 
 /// Who is ours.
@@ -18,43 +20,55 @@ enum Ours {
     CoordinatorAndEveryOtherMember,
 }
 
-#[test]
-fn our_members_under_a_coordinator_of_the_model() {
-    cross_run(Ours::Members);
+impl Ours {
+    const ALL: [Self; 4] = [
+        Self::Members,
+        Self::Coordinator,
+        Self::EveryOtherMember,
+        Self::CoordinatorAndEveryOtherMember,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Members => "our_members_under_a_coordinator_of_the_model",
+            Self::Coordinator => "members_of_the_model_under_our_coordinator",
+            Self::EveryOtherMember => "every_other_member_is_ours_under_a_coordinator_of_the_model",
+            Self::CoordinatorAndEveryOtherMember => {
+                "every_other_member_is_ours_under_our_coordinator"
+            }
+        }
+    }
 }
 
-#[test]
-fn members_of_the_model_under_our_coordinator() {
-    cross_run(Ours::Coordinator);
-}
-
-#[test]
-fn every_other_member_is_ours_under_a_coordinator_of_the_model() {
-    cross_run(Ours::EveryOtherMember);
-}
-
-#[test]
-fn every_other_member_is_ours_under_our_coordinator() {
-    cross_run(Ours::CoordinatorAndEveryOtherMember);
-}
-
-fn cross_run(ours: Ours) {
-    let Some(python) = python() else {
-        println!("NOT RUN: found no Python with the package `cryptography`");
-        return;
-    };
-    let mut runs = 0;
+fn main() -> ExitCode {
+    let python = python();
+    let mut trials = Vec::new();
     for path in walk(&folder()).expect("the vectors can be walked") {
         let file = File::read(&path).expect("a file of vectors");
         for (group, test) in file.tests().filter(|(group, _)| group.r#type == "Round") {
             let case = test.case(group).expect("a case");
             let members = case.input["members"].as_array().expect("members").len();
-            run(&python, &path, test.tc_id, members, ours);
-            runs += 1;
+            let round = path.file_stem().unwrap_or_default().to_string_lossy();
+            for ours in Ours::ALL {
+                let (python, path, id) = (python.clone(), path.clone(), test.tc_id);
+                let trial = Trial::test(format!("{}/{round}/{id}", ours.name()), move || {
+                    let python = python.ok_or("found no Python with the package `cryptography`")?;
+                    run(&python, &path, id, members, ours);
+                    Ok(())
+                });
+                trials.push(trial);
+            }
         }
     }
-    assert!(runs > 0, "no rounds");
-    println!("{runs} rounds, {ours:?} ours");
+    assert!(!trials.is_empty(), "no rounds");
+    if python.is_none() {
+        eprintln!("NOT RUN: found no Python with the package `cryptography`");
+        trials = trials
+            .into_iter()
+            .map(|trial| trial.with_ignored_flag(true))
+            .collect();
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn run(python: &str, path: &Path, test: u64, members: usize, ours: Ours) {
