@@ -154,12 +154,18 @@ impl Limits {
             wanted: u128::from(VarInt::MAX.into_inner()),
         })?;
         let mut config = TransportConfig::default();
+        // what each is worth stands in benches/RESULTS.md, QUIC; acknowledgements and congestion control are quinn's own, since
+        // turning them gains nothing there
         config
             .max_idle_timeout(Some(idle))
+            // from 256 KiB to 8 MiB the rate on loopback is the same within 6 %: the width is for long paths
             .stream_receive_window(self.stream_window.into())
             .receive_window(VarInt::from_u64(self.receive_window()).unwrap_or(VarInt::MAX))
             .send_window(u64::from(self.stream_window).saturating_mul(4))
+            // packets of 1 452 bytes; those of 1 200 bring 0.88 of the rate for 1.09 of the processor time
             .mtu_discovery_config(Some(MtuDiscoveryConfig::default()))
+            // without it 0.42 of the rate for 2.2 times the processor time
+            .enable_segmentation_offload(true)
             .allow_spin(false)
             .datagram_receive_buffer_size(None);
         Ok(config)

@@ -23,6 +23,9 @@ mod durable;
 mod error;
 mod event;
 mod hook;
+#[doc(hidden)]
+pub mod ingest;
+mod limbs;
 mod privacy;
 mod publish;
 mod round;

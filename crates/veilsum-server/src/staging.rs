@@ -3,7 +3,8 @@
 
 use std::{
     fmt, fs,
-    io::{self, Read},
+    io::{self, Read, Write},
+    mem,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
@@ -11,10 +12,13 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use thiserror::Error;
-use tokio::{fs::File, io::AsyncWriteExt, sync::Notify};
+use tokio::{sync::Notify, task::spawn_blocking};
 use veilsum_math::ring::Blocks;
 use veilsum_proto::masked::MaskedUpdate;
+
+use crate::limbs::Limbs;
 
 /// Why an upload could not be staged. It costs that upload alone.
 #[derive(Debug, Error)]
@@ -56,14 +60,19 @@ impl Staging {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => fs::create_dir_all(&folder)?,
         }
-        Ok(Arc::new(Self {
+        Ok(Arc::new(Self::new(folder, memory, spill)))
+    }
+
+    /// Budgets in bytes, and the folder of what spills, which is there if anything can.
+    pub(crate) fn new(folder: PathBuf, memory: u64, spill: u64) -> Self {
+        Self {
             folder,
             memory: Budget::new(memory),
             spill: Budget::new(spill),
             next_file: AtomicU64::new(0),
             turn: tokio::sync::Mutex::new(()),
             freed: Notify::new(),
-        }))
+        }
     }
 
     /// Room for an upload of `length` bytes; waits while there is none. Dropping the future or the stage gives all back.
@@ -87,10 +96,8 @@ impl Staging {
         };
         match place {
             Place::Memory => Ok(Stage {
-                // as long as the round says, never the sender; pages come as they are written
-                held: Held::Memory(Vec::with_capacity(
-                    usize::try_from(length).unwrap_or_default(),
-                )),
+                // as long as the round says, never the sender
+                held: Held::Memory(Limbs::with_room_for(length)),
                 room,
             }),
             Place::File => self.stage_in_file(room).await,
@@ -100,8 +107,9 @@ impl Staging {
     async fn stage_in_file(&self, room: Room) -> Result<Stage, StageError> {
         let number = self.next_file.fetch_add(1, Ordering::Relaxed);
         let path = Spill(self.folder.join(number.to_string()));
-        let file = File::create(&path.0).await;
-        let file = file.map_err(|source| failed(room.length, source))?;
+        let (file, path) =
+            on_disk(room.length, move || Ok((fs::File::create(&path.0)?, path))).await?;
+        let file = Arc::new(file);
         Ok(Stage {
             held: Held::File { file, path },
             room,
@@ -139,50 +147,55 @@ pub(crate) struct Stage {
 }
 
 enum Held {
-    Memory(Vec<u8>),
-    File { file: File, path: Spill },
+    Memory(Limbs),
+    File { file: Arc<fs::File>, path: Spill },
 }
 
 // spec: [service.secrets]
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+            Self::Memory(limbs) => write!(f, "Memory({} bytes)", limbs.bytes()),
             Self::File { file: _, path } => write!(f, "File({path:?})"),
         }
     }
 }
 
 impl Stage {
-    /// Takes the next bytes. The caller holds the sender to the agreed length.
-    pub(crate) async fn push(&mut self, bytes: &[u8]) -> Result<(), StageError> {
+    /// Takes the next bytes out of their pieces. The caller holds the sender to the agreed length.
+    ///
+    /// Pieces are copied, not kept: each may keep much more memory alive than it has bytes, which no budget would see.
+    // spec: [service.stage.budget]
+    pub(crate) async fn push(&mut self, pieces: &mut [Bytes]) -> Result<(), StageError> {
         match &mut self.held {
-            Held::Memory(held) => {
-                held.extend_from_slice(bytes);
+            Held::Memory(limbs) => {
+                for piece in pieces.iter_mut().map(mem::take) {
+                    limbs.push(&piece);
+                }
                 Ok(())
             }
             Held::File { file, .. } => {
-                let written = file.write_all(bytes).await;
-                written.map_err(|source| failed(self.room.length, source))
+                let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
+                for piece in pieces.iter_mut().map(mem::take) {
+                    bytes.extend_from_slice(&piece);
+                }
+                let file = file.clone();
+                on_disk(self.room.length, move || file.as_ref().write_all(&bytes)).await
             }
         }
     }
 
     /// The upload once all its bytes are here.
     // spec: [service.stage.whole]
-    pub(crate) async fn whole(self) -> Result<Staged, StageError> {
+    pub(crate) fn whole(self) -> Staged {
         let held = match self.held {
-            Held::Memory(bytes) => Whole::Memory(bytes),
-            Held::File { mut file, path } => {
-                let written = file.flush().await;
-                written.map_err(|source| failed(self.room.length, source))?;
-                Whole::File(path)
-            }
+            Held::Memory(limbs) => Whole::Memory(limbs.into_limbs()),
+            Held::File { path, .. } => Whole::File(path),
         };
-        Ok(Staged {
+        Staged {
             held,
             room: self.room,
-        })
+        }
     }
 }
 
@@ -194,7 +207,7 @@ pub(crate) struct Staged {
 }
 
 enum Whole {
-    Memory(Vec<u8>),
+    Memory(Vec<u64>),
     File(Spill),
 }
 
@@ -202,23 +215,36 @@ enum Whole {
 impl fmt::Debug for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(bytes) => write!(f, "Memory({} bytes)", bytes.len()),
+            Self::Memory(limbs) => write!(f, "Memory({} limbs)", limbs.len()),
             Self::File(path) => write!(f, "File({path:?})"),
         }
     }
 }
 
 impl Staged {
-    /// The masked update of `limbs` limbs. Blocks; the room is given back.
-    pub(crate) fn into_update(self, limbs: usize) -> Result<MaskedUpdate, StageError> {
-        let mut blocks = Blocks::zeroed(limbs);
-        let read = match &self.held {
-            Whole::Memory(bytes) => fill(&mut blocks, bytes.as_slice()),
-            Whole::File(path) => fs::File::open(&path.0).and_then(|file| fill(&mut blocks, file)),
+    /// Shows the masked update of `limbs` limbs to `job`, then gives its room back. Blocks.
+    pub(crate) fn into_update<T>(
+        self,
+        limbs: usize,
+        job: impl FnOnce(&MaskedUpdate) -> T,
+    ) -> Result<T, StageError> {
+        let Self { held, room } = self;
+        let blocks = match held {
+            Whole::Memory(found) if found.len() == limbs => Blocks::from_limbs(found),
+            Whole::Memory(_) => return Err(StageError::Io(io::ErrorKind::UnexpectedEof.into())),
+            Whole::File(path) => {
+                read(&path, limbs).map_err(|source| failed(room.length, source))?
+            }
         };
-        read.map_err(|source| failed(self.room.length, source))?;
-        Ok(MaskedUpdate::from_blocks(blocks))
+        Ok(job(&MaskedUpdate::from_blocks(blocks)))
     }
+}
+
+/// The limbs of a spilled upload, whose file is removed.
+fn read(path: &Spill, limbs: usize) -> io::Result<Blocks> {
+    let mut blocks = Blocks::zeroed(limbs);
+    fill(&mut blocks, fs::File::open(&path.0)?)?;
+    Ok(blocks)
 }
 
 /// Reads exactly as many little-endian limbs as there are.
@@ -320,6 +346,16 @@ fn failed(wanted: u64, source: io::Error) -> StageError {
     }
 }
 
+/// Does what waits for the disk where nobody else has to wait for it.
+async fn on_disk<T: Send + 'static>(
+    wanted: u64,
+    job: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, StageError> {
+    let done = spawn_blocking(job).await;
+    let done = done.unwrap_or_else(|error| Err(io::Error::other(error)));
+    done.map_err(|source| failed(wanted, source))
+}
+
 /// Limbs read at once.
 const PIECE_LIMBS: usize = 8192;
 
@@ -341,10 +377,15 @@ mod tests {
 
     async fn staged(staging: &Arc<Staging>, bytes: &[u8]) -> Staged {
         let mut stage = staging.stage(bytes.len() as u64).await.unwrap();
-        for chunk in bytes.chunks(1001) {
-            stage.push(chunk).await.unwrap();
+        let mut pieces = bytes.chunks(1001).map(Bytes::copy_from_slice);
+        loop {
+            let mut some: Vec<Bytes> = pieces.by_ref().take(3).collect();
+            if some.is_empty() {
+                return stage.whole();
+            }
+            stage.push(&mut some).await.unwrap();
+            assert!(some.iter().all(Bytes::is_empty), "a piece was kept");
         }
-        stage.whole().await.unwrap()
     }
 
     // spec: [service.stage.budget] [service.stage.clean]
@@ -358,8 +399,16 @@ mod tests {
         assert_eq!(staging.used(), (80_000, 80_000));
         assert_eq!(files(&staging), 1);
         let expected = MaskedUpdate::from_le_bytes(&whole).unwrap();
-        assert!(first.into_update(10_000).unwrap() == expected);
-        assert!(second.into_update(10_000).unwrap() == expected);
+        assert!(
+            first
+                .into_update(10_000, |update| *update == expected)
+                .unwrap()
+        );
+        assert!(
+            second
+                .into_update(10_000, |update| *update == expected)
+                .unwrap()
+        );
         assert_eq!((staging.used(), files(&staging)), ((0, 0), 0));
     }
 
@@ -383,7 +432,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(folder.path().join("staging"), 0, 1000).unwrap();
         let mut stage = staging.stage(1000).await.unwrap();
-        stage.push(&[1; 500]).await.unwrap();
+        stage
+            .push(&mut [Bytes::from_static(&[1; 500])])
+            .await
+            .unwrap();
         drop(stage);
         assert_eq!((staging.used(), files(&staging)), ((0, 0), 0));
     }
@@ -415,12 +467,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(folder.path().join("staging"), 8, 8).unwrap();
         let mut stage = staging.stage(8).await.unwrap();
-        stage.push(&[201; 8]).await.unwrap();
+        stage
+            .push(&mut [Bytes::from_static(&[201; 8])])
+            .await
+            .unwrap();
         let held = format!("{stage:?}");
-        let whole = format!("{:?}", stage.whole().await.unwrap());
+        let whole = format!("{:?}", stage.whole());
         let shown = [&held, &whole].map(|text| text.contains("201"));
         assert_eq!(shown, [false, false], "{held} {whole}");
-        assert!(held.contains("Memory(8 bytes)") && whole.contains("Memory(8 bytes)"));
+        assert!(held.contains("Memory(8 bytes)") && whole.contains("Memory(1 limbs)"));
     }
 
     // spec: [service.stage.whole]
@@ -429,6 +484,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let staging = Staging::open(folder.path().join("staging"), 80, 0).unwrap();
         let short = staged(&staging, &bytes(9)).await;
-        assert!(short.into_update(10).is_err());
+        assert!(short.into_update(10, |_| ()).is_err());
     }
 }

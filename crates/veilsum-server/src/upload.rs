@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout_at},
@@ -21,7 +22,7 @@ use veilsum_quic::{IncomingUpload, PendingUpload, StreamCode, UploadBody, Upload
 use crate::{
     routes::{Destination, Incoming, Mailbox},
     shared::{Complaint, Shared},
-    staging::{StageError, Staged},
+    staging::{Stage, StageError, Staged},
 };
 
 /// What a round loop says to an upload's header.
@@ -180,9 +181,29 @@ struct Arrival<'a> {
 }
 
 /// Why the bytes of an upload are not on their way to the round.
-enum Broken {
+#[derive(Debug, Error)]
+pub(crate) enum Broken {
+    /// They did not come.
+    #[error(transparent)]
     Sender(UploadError),
+    /// They came, and could not be kept.
+    #[error(transparent)]
     Staging(StageError),
+}
+
+/// Brings all bytes of an upload to where they wait until it is whole.
+// spec: [service.stage.whole]
+pub(crate) async fn receive(body: &mut UploadBody, mut stage: Stage) -> Result<Staged, Broken> {
+    let mut pieces = vec![Bytes::new(); PIECES];
+    while let Some(count) = body
+        .read_chunks(&mut pieces)
+        .await
+        .map_err(Broken::Sender)?
+    {
+        let come = pieces.get_mut(..count).unwrap_or_default();
+        stage.push(come).await.map_err(Broken::Staging)?;
+    }
+    Ok(stage.whole())
 }
 
 impl Arrival<'_> {
@@ -234,20 +255,17 @@ impl Arrival<'_> {
         self.mailbox.send(incoming).await;
     }
 
-    // spec: [service.stage.wait] [service.stage.whole]
+    // spec: [service.stage.wait]
     async fn stage(&self, body: &mut UploadBody) -> Result<Staged, Broken> {
         let room = timeout_at(self.deadline.into(), self.shared.staging.stage(self.bytes)).await;
         let late = UploadError::Late {
             found: 0,
             wanted: self.bytes,
         };
-        let mut stage = room
+        let stage = room
             .map_err(|_| Broken::Sender(late))?
             .map_err(Broken::Staging)?;
-        while let Some(piece) = body.read_chunk(PIECE).await.map_err(Broken::Sender)? {
-            stage.push(&piece).await.map_err(Broken::Staging)?;
-        }
-        stage.whole().await.map_err(Broken::Staging)
+        receive(body, stage).await
     }
 }
 
@@ -278,5 +296,5 @@ const MOST_ASKED_AGAIN: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_GROWTH: u32 = 4;
 
-/// Bytes read from a stream at once.
-const PIECE: usize = 256 << 10;
+/// Datagrams taken off a stream at once.
+const PIECES: usize = 64;

@@ -274,17 +274,16 @@ impl Attempt {
         if self.machine.phase() > PhaseName::Upload {
             return Effect::Blame(Complaint::new(from, "late", TOO_LATE));
         }
-        let update = match update.into_update(self.context.plan.limbs()) {
-            Ok(update) => update,
-            Err(error) => return Effect::Blame(Complaint::new(from, error.kind(), error)),
-        };
-        match self.machine.receive_update(from, &update) {
-            Ok(stored) => {
+        let limbs = self.context.plan.limbs();
+        let added = update.into_update(limbs, |update| self.machine.receive_update(from, update));
+        match added {
+            Ok(Ok(stored)) => {
                 let frame = encoded(&Message::new(stored));
                 self.stored.insert(from, frame.clone());
                 Effect::Send(from, frame)
             }
-            Err(fault) => Effect::Blame(Complaint::from(&fault)),
+            Ok(Err(fault)) => Effect::Blame(Complaint::from(&fault)),
+            Err(error) => Effect::Blame(Complaint::new(from, error.kind(), error)),
         }
     }
 

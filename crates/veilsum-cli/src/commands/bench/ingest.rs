@@ -11,12 +11,14 @@ use crate::runtime;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc;
+use tokio::task::{JoinSet, spawn_blocking};
 use veilsum_math::BLOCK_BYTES;
-use veilsum_proto::masked::{Accumulator, MaskedUpdate};
+use veilsum_proto::masked::Accumulator;
 use veilsum_quic::{ClientEndpoint, Connection, Limits, Peer, ServerEndpoint, bare};
+use veilsum_server::ingest::{Staged, Staging};
 
 /// Uploads of all members at once.
 pub(super) fn ingest(quick: bool) -> Result<Row, Failure> {
@@ -48,6 +50,7 @@ async fn pairs(members: usize, repetitions: usize) -> Result<Pairs, Failure> {
 /// Members and coordinator as they are.
 struct Ours {
     links: Vec<(Connection, Peer)>,
+    staging: Staging,
     /// What keeps ports and streams open.
     _open: Box<dyn Send>,
 }
@@ -75,18 +78,21 @@ impl Ours {
         }
         Ok(Self {
             links,
+            staging: Staging::in_memory((members * UPLOAD) as u64),
             _open: Box::new((server, open)),
         })
     }
 
     async fn upload(&self, update: &Bytes) -> Result<Duration, Failure> {
-        let sum = Arc::new(Mutex::new(Accumulator::new(UPLOAD / 8)));
+        let (whole_ones, added) = mpsc::channel(self.links.len());
         let mut tasks = JoinSet::new();
         let start = Instant::now();
         for (connection, peer) in self.links.iter().cloned() {
             tasks.spawn(send(connection, update.clone()));
-            tasks.spawn(take(peer, sum.clone()));
+            tasks.spawn(take(peer, self.staging.clone(), whole_ones.clone()));
         }
+        drop(whole_ones);
+        tasks.spawn(add(added));
         whole(tasks, start).await
     }
 }
@@ -100,18 +106,37 @@ async fn send(connection: Connection, update: Bytes) -> Result<(), Failure> {
     upload.finish().await.map_err(stuck)
 }
 
-/// As the coordinator does it: staged until whole, then added.
-async fn take(peer: Peer, sum: Arc<Mutex<Accumulator>>) -> Result<(), Failure> {
+/// Staged until whole, by what the coordinator does it with.
+async fn take(
+    peer: Peer,
+    staging: Staging,
+    whole_ones: mpsc::Sender<Staged>,
+) -> Result<(), Failure> {
     let pending = peer.accept_upload().await.map_err(stuck)?;
     let incoming = pending.header().await.map_err(stuck)?;
-    let mut body = incoming.accept(UPLOAD as u64, None);
-    let mut staged = Vec::with_capacity(UPLOAD);
-    while let Some(piece) = body.read_chunk(PIECE).await.map_err(stuck)? {
-        staged.extend_from_slice(&piece);
+    let body = incoming.accept(UPLOAD as u64, None);
+    let staged = staging.take(body, UPLOAD as u64).await.map_err(stuck)?;
+    whole_ones.send(staged).await.map_err(stuck)
+}
+
+/// Adds up what is whole, on another thread while others come, as the coordinator's round does.
+async fn add(mut whole_ones: mpsc::Receiver<Staged>) -> Result<(), Failure> {
+    let mut sum = Accumulator::new(UPLOAD / 8);
+    let mut batch = Vec::new();
+    while whole_ones.recv_many(&mut batch, BATCH).await > 0 {
+        let updates = std::mem::take(&mut batch);
+        let adding = spawn_blocking(move || add_up(&mut sum, updates).map(|()| sum));
+        sum = adding.await.map_err(stuck)??;
     }
-    let update = MaskedUpdate::from_le_bytes(&staged).map_err(stuck)?;
-    let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-    sum.add(&update).map_err(stuck)
+    Ok(())
+}
+
+fn add_up(sum: &mut Accumulator, updates: Vec<Staged>) -> Result<(), Failure> {
+    for staged in updates {
+        let added = staged.into_update(UPLOAD / 8, |update| sum.add(update));
+        added.map_err(stuck)?.map_err(stuck)?;
+    }
+    Ok(())
 }
 
 /// The same keys, sockets and windows, and nothing else: bytes are read and forgotten.
@@ -125,12 +150,19 @@ impl Bare {
     async fn connect(members: usize) -> Result<Self, Failure> {
         let limits = Limits::default();
         let everybody = Arc::new(|_: &[u8; 32]| true);
-        let server = bare::server(loopback(), &key(0), everybody, &limits).map_err(stuck)?;
+        let server = bare::server(loopback(), &key(0), everybody, &limits, bare::as_they_are);
+        let server = server.map_err(stuck)?;
         let address = server.local_addr().map_err(stuck)?;
         let coordinator = key(0).verifying_key();
         let (mut links, mut open) = (Vec::new(), Vec::new());
         for index in 1..=members {
-            let client = bare::client(loopback(), &key(index), coordinator, &limits);
+            let client = bare::client(
+                loopback(),
+                &key(index),
+                coordinator,
+                &limits,
+                bare::as_they_are,
+            );
             let client = client.map_err(stuck)?;
             let connecting = client.connect(address, bare::SERVER_NAME).map_err(stuck)?;
             let accepting = async {
@@ -167,9 +199,9 @@ async fn send_bare(connection: quinn::Connection, update: Bytes) -> Result<(), F
 
 async fn take_bare(connection: quinn::Connection) -> Result<(), Failure> {
     let mut stream = connection.accept_uni().await.map_err(stuck)?;
-    let mut bytes = 0;
-    while let Some(chunk) = stream.read_chunk(PIECE, true).await.map_err(stuck)? {
-        bytes += chunk.bytes.len();
+    let (mut bytes, mut chunks) = (0, vec![Bytes::new(); CHUNKS]);
+    while let Some(count) = stream.read_chunks(&mut chunks).await.map_err(stuck)? {
+        bytes += chunks.iter().take(count).map(Bytes::len).sum::<usize>();
     }
     match bytes {
         UPLOAD => Ok(()),
@@ -203,5 +235,8 @@ fn loopback() -> SocketAddr {
 /// Bytes of an upload: a vector of 900 000 lanes of 24 bits.
 const UPLOAD: usize = 2_700_000;
 
-/// Bytes read from a stream at once, as the coordinator reads them.
-const PIECE: usize = 256 << 10;
+/// Datagrams taken off a stream at once, as the coordinator takes them.
+const CHUNKS: usize = 64;
+
+/// Updates added up at once at most, as the coordinator adds them.
+const BATCH: usize = 64;
