@@ -62,7 +62,7 @@ fn ends_unnamed(play: &mut Play, dealer: u32, secret: &'static str, got: usize) 
 /// Honest members of the only sum that is known.
 fn assert_one_sum_of(play: &Play, members: impl IntoIterator<Item = u32>) {
     let wanted = members.into_iter().map(Slot).collect::<BTreeSet<_>>();
-    assert_eq!(play.tap.known_sums(Round(1)), [wanted.clone()]);
+    assert_eq!(play.tap.known_sums(Round(1)), std::slice::from_ref(&wanted));
     assert_eq!(play.tap.smallest_sum(), Some(wanted));
 }
 
