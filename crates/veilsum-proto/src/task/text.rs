@@ -56,6 +56,7 @@ impl Task {
             noise,
         } = self.spec();
         let mut text = format!("{HEAD}\nversion = {VERSION}\nname = \"{name}\"\n");
+        let (corrupt, dropout) = (amount(corrupt), amount(dropout));
         text.push_str(&format!("corrupt = {corrupt}\ndropout = {dropout}\n"));
         if let Some(floor) = floor {
             text.push_str(&format!("floor = {floor}\n"));
@@ -299,6 +300,14 @@ fn push_encoding(text: &mut String, encoding: &Encoding) {
 
 fn clip_text(clip: Clip) -> String {
     format!("{{ {} = {:?} }}", clip.norm(), clip.bound())
+}
+
+/// A count, or a rate as [`number`] writes it.
+fn amount(amount: &Amount) -> String {
+    match amount {
+        Amount::Rate(rate) if number(*rate).starts_with('"') => number(*rate),
+        Amount::Rate(_) | Amount::Count(_) => amount.to_string(),
+    }
 }
 
 /// A number where a float reads back as the same decimal, else a string.

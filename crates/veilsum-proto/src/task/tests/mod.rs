@@ -109,3 +109,17 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     assert_eq!(text.matches(from).count(), 1, "{from} in {text}");
     hex::decode(text.replace(from, to)).unwrap()
 }
+
+// spec: [task.text] [task.rates]
+#[test]
+fn rates_that_no_float_is_are_written_as_strings() {
+    // the neighbour of a float's shortest decimal: found by the fuzzer
+    let text = FLOAT.replacen("dropout = 0.1", "dropout = \"0.18295873570078976\"", 1);
+    let task = task(&text);
+    let written = task.to_toml();
+    assert!(
+        written.contains("dropout = \"0.18295873570078976\""),
+        "{written}"
+    );
+    assert_eq!(Task::from_toml(&written).unwrap(), task);
+}
