@@ -68,7 +68,7 @@ type Found = (usize, Vec<f64>, LeftOut);
 fn first_rows(mut file: impl BufRead, path: &Path, query: &Query) -> Result<Found, Failure> {
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
     let (mut columns, mut number, mut place) = (None::<Vec<usize>>, 0_u64, 0_u64);
-    let (mut chunk, mut record) = (Vec::new(), ByteRecord::new());
+    let mut chunk = Vec::new();
     loop {
         chunk.clear();
         let read = file.read_until(b'\n', &mut chunk);
@@ -93,10 +93,10 @@ fn first_rows(mut file: impl BufRead, path: &Path, query: &Query) -> Result<Foun
                 left_out.beyond += 1;
                 continue;
             }
-            if quotes::is_open(line) || !cells_of(line, &mut record) {
+            let Some(record) = quotes::cells(line) else {
                 left_out.malformed += 1;
                 continue;
-            }
+            };
             match cells(&record, columns) {
                 Cells::Values(row) => {
                     rows += 1;
@@ -124,15 +124,6 @@ fn head_of(line: &[u8], number: u64, path: &Path, query: &Query) -> Result<Vec<u
         .headers()
         .map_err(|error| broken(path, &error, line))?;
     places(head, path, query)
-}
-
-/// Cuts a line into its cells; whether there were any.
-fn cells_of(line: &[u8], record: &mut ByteRecord) -> bool {
-    let mut reader = ReaderBuilder::new();
-    reader.has_headers(false).flexible(true);
-    reader.buffer_capacity(line.len().saturating_add(1));
-    let mut reader = reader.from_reader(line);
-    reader.read_byte_record(record).unwrap_or(false)
 }
 
 /// What a line holds in the columns of the query.

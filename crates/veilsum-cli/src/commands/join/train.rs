@@ -415,7 +415,11 @@ mod tests {
     /// A round of the task that judges the models of another job.
     fn judging(model: &Model, round: u64) -> RoundInfo {
         let job = Job::from_toml(JUDGING).unwrap();
-        let task = task(job.evaluation_task().unwrap().unwrap(), 6).unwrap();
+        round_of(job.evaluation_task().unwrap().unwrap(), round, model)
+    }
+
+    fn round_of(parts: TaskParts, round: u64, model: &Model) -> RoundInfo {
+        let task = task(parts, 6).unwrap();
         RoundInfo {
             plan: task.plan(6).unwrap(),
             task,
@@ -465,15 +469,8 @@ mod tests {
     }
 
     /// A round of the task that trains.
-    fn round_of(job: &Job, round: u64, model: &Model) -> RoundInfo {
-        let task = task(job.task().unwrap(), 6).unwrap();
-        RoundInfo {
-            plan: task.plan(6).unwrap(),
-            task,
-            round: Round(round),
-            attempt: veilsum_proto::ids::Attempt(0),
-            model: Some(model.to_bytes().unwrap().into()),
-        }
+    fn training_round(job: &Job, round: u64, model: &Model) -> RoundInfo {
+        round_of(job.task().unwrap(), round, model)
     }
 
     /// Zeros twice would else make it absent from the second task of the same authority, and end its process.
@@ -485,7 +482,7 @@ mod tests {
         let (job, first) = (one.job.clone(), one.job.first_model().clone());
         let none = Examples::new(ndarray::Array2::zeros((0, 64)), Vec::new(), 10).unwrap();
         without.half = MemberHalf::with_examples(&job, 0, none).unwrap();
-        let round = round_of(&job, 1, &first);
+        let round = training_round(&job, 1, &first);
         let brought = [&mut one, &mut without].map(|training| training.update(&round).unwrap());
         assert_ne!(brought[0].0, brought[1].0);
         assert!(one.asked(&round).is_some());
@@ -494,9 +491,9 @@ mod tests {
         let later = Model::new(7, first.tensors().clone()).unwrap();
         let other = training(&PRIVATE.replace("6.0", "5.0"));
         let others = [
-            one.asked(&round_of(&job, 2, &first)),
-            one.asked(&round_of(&job, 1, &later)),
-            other.asked(&round_of(&other.job, 1, &first)),
+            one.asked(&training_round(&job, 2, &first)),
+            one.asked(&training_round(&job, 1, &later)),
+            other.asked(&training_round(&other.job, 1, &first)),
         ];
         assert!(
             others
@@ -506,7 +503,7 @@ mod tests {
         // without noise nothing charges for a second use
         let open = training("members = 6\n");
         assert_eq!(
-            open.asked(&round_of(&open.job, 1, open.job.first_model())),
+            open.asked(&training_round(&open.job, 1, open.job.first_model())),
             None
         );
     }
