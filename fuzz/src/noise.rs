@@ -111,10 +111,7 @@ fn masses(law: &PartLaw, reach: usize) -> Vec<f64> {
             let folded = (0..reach).map(|k| if k == 0 { 1.0 } else { 2.0 } * mass(k) / all);
             return folded.collect();
         }
-        PartLaw::Skellam { variance } => {
-            let mean = variance.to_f64_up() / 2.0;
-            recurrence((-mean).exp(), reach, |k| mean / k)
-        }
+        PartLaw::Skellam { variance } => poisson(variance.to_f64_up() / 2.0),
         PartLaw::Polya { scale, shape } => {
             let (ratio, r) = ((-1.0 / scale.to_f64_up()).exp(), shape.to_f64_up());
             let first = (-(-1.0 / scale.to_f64_up()).exp_m1()).powf(r);
@@ -135,13 +132,28 @@ fn masses(law: &PartLaw, reach: usize) -> Vec<f64> {
     folded.collect()
 }
 
+/// Masses of a Poisson variable from zero to where nothing is left; from the likeliest one both ways, since the first may be too
+/// small for a float.
+fn poisson(mean: f64) -> Vec<f64> {
+    let likeliest = mean as usize;
+    let last = likeliest + (12.0 * mean.sqrt()) as usize + 60;
+    let mut masses = vec![1.0; last + 1];
+    for k in (0..likeliest).rev() {
+        masses[k] = masses[k + 1] * (k + 1) as f64 / mean;
+    }
+    for k in likeliest + 1..=last {
+        masses[k] = masses[k - 1] * mean / k as f64;
+    }
+    let all = masses.iter().sum::<f64>();
+    masses.iter().map(|mass| mass / all).collect()
+}
+
 /// Masses from the first on, each the one before times `ratio(k)`.
 fn recurrence(first: f64, count: usize, ratio: impl Fn(f64) -> f64) -> Vec<f64> {
     let masses = (0..count).scan(first, |mass, k| {
         *mass *= if k == 0 { 1.0 } else { ratio(k as f64) };
         Some(*mass)
     });
-    // A difference of two variables reaches as far as one of them, and twice as far below their means.
     masses.collect()
 }
 
