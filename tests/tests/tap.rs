@@ -1,19 +1,41 @@
-//! The tap can find something: what it calls safe elsewhere is not for lack of looking.
+//! The tap can find something: what it calls safe elsewhere is not for lack of looking. Every verdict of the knowledge model is
+//! reached here, from plays in which members give away what no honest one would.
+
+#![expect(
+    clippy::expect_used,
+    reason = "helpers of tests: a failure here is a failed test"
+)]
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Round, Slot, UpdateDigest};
 use veilsum_proto::message::{
-    Confirmation, PairSeedReveal, Reveal, RevealedSeed, ShareAnswer, Shares,
+    Confirmation, PairSeedReveal, Reveal, RevealedSeed, ShareAnswer, Shares, SurvivorSet,
 };
 use veilsum_tests::knowledge::Finding;
 use veilsum_tests::{Play, Setup, skellam};
 
 const SECRET: RevealedSeed = RevealedSeed([0; 32]);
 
-fn is_unsafe(play: &Play) -> bool {
-    catch_unwind(AssertUnwindSafe(|| play.tap.assert_safe())).is_err()
+/// Honest members that a sum has at least, with seven members, one of them corrupt and two missing.
+const FLOOR: usize = 4;
+
+fn slots(slots: impl IntoIterator<Item = u32>) -> BTreeSet<Slot> {
+    slots.into_iter().map(Slot).collect()
+}
+
+fn below_floor(members: impl IntoIterator<Item = u32>) -> Finding {
+    Finding::BelowFloor {
+        members: slots(members),
+        floor: FLOOR,
+    }
+}
+
+/// The verdict, after which the play is over: nothing it did is to be judged again.
+fn verdict(mut play: Play) -> Result<(), Finding> {
+    let verdict = play.tap.judge();
+    play.tap.forget();
+    verdict
 }
 
 fn uploaded() -> Play {
@@ -43,11 +65,10 @@ fn it_sees_a_member_that_reveals_its_self_seed_and_all_pair_seeds() {
     let context = play.context.clone();
     play.tap
         .revealed(&context, &reveal(&play, 0, &[1, 2, 3, 4]));
-    assert!(!is_unsafe(&play), "the mask with member 5 is still on");
+    assert_eq!(play.tap.judge(), Ok(()), "the mask with member 5 is on");
     play.tap.revealed(&context, &reveal(&play, 0, &[5]));
-    assert_eq!(play.tap.known_sums(Round(1)), [BTreeSet::from([Slot(0)])]);
-    assert!(is_unsafe(&play));
-    play.tap.forget();
+    assert_eq!(play.tap.known_sums(Round(1)), [slots([0])]);
+    assert_eq!(verdict(play), Err(below_floor([0])));
 }
 
 /// What R1 is about: the victim reveals for one set, its neighbours give shares of their dropped peers for another.
@@ -65,14 +86,11 @@ fn it_sees_two_fates_of_one_member_come_true() {
             slot: Slot(holder),
             answers: roots.to_vec(),
         };
-        assert!(!is_unsafe(&play), "t - 1 shares tell nothing");
+        assert_eq!(play.tap.judge(), Ok(()), "t - 1 shares tell nothing");
         play.tap.shared(&context, &shares);
     }
-    assert!(
-        is_unsafe(&play),
-        "with the corrupt member's these are t = 5 shares of each"
-    );
-    play.tap.forget();
+    // With the corrupt member's these are t = 5 shares of each.
+    assert_eq!(verdict(play), Err(below_floor([0])));
 }
 
 #[test]
@@ -83,35 +101,109 @@ fn it_sees_a_sum_over_a_part_of_the_survivors() {
         play.tap
             .revealed(&context, &reveal(&play, slot, &[3, 4, 5]));
     }
-    assert_eq!(
-        play.tap.known_sums(Round(1)),
-        [(0..3).map(Slot).collect::<BTreeSet<_>>()]
-    );
-    assert!(is_unsafe(&play));
-    play.tap.forget();
+    assert_eq!(play.tap.known_sums(Round(1)), [slots(0..3)]);
+    assert_eq!(verdict(play), Err(below_floor(0..3)));
+}
+
+/// Lets the tap hear that these members signed.
+fn confirm(play: &mut Play, signers: impl IntoIterator<Item = u32>, set: &SurvivorSet) {
+    let context = play.context.clone();
+    for slot in signers {
+        let mut signed = play.forged_signature(6, set);
+        signed.slot = Slot(slot);
+        let confirmation = Confirmation {
+            sid2: set.sid2,
+            signed,
+        };
+        assert_eq!(play.tap.judge(), Ok(()));
+        play.tap.confirmed(&context, set, &confirmation);
+    }
 }
 
 #[test]
 fn it_sees_two_sets_that_can_be_certified() {
     let mut play = uploaded();
+    let all = play.all_but(&[]);
+    let [first, second] =
+        [4, 5].map(|gone| Box::new(play.survivor_set(&all, &play.all_but(&[gone]))));
+    // Four honest signers and the corrupt one are the quorum of 5.
+    confirm(&mut play, 0..4, &first);
+    confirm(&mut play, 0..4, &second);
+    assert_eq!(play.tap.certifiable(Round(1)).len(), 2);
+    let round = Round(1);
+    let wanted = Finding::TwoCertificates {
+        round,
+        first,
+        second,
+    };
+    assert_eq!(verdict(play), Err(wanted));
+}
+
+/// Members that reveal without a certificate, though to everybody's sum.
+#[test]
+fn it_sees_a_sum_that_nobody_certified() {
+    let mut play = uploaded();
+    let context = play.context.clone();
+    for slot in 0..6 {
+        assert_eq!(play.tap.judge(), Ok(()));
+        play.tap.revealed(&context, &reveal(&play, slot, &[]));
+    }
+    let wanted = Finding::NotCertified {
+        round: Round(1),
+        members: slots(0..6),
+        certified: None,
+    };
+    assert_eq!(verdict(play), Err(wanted));
+}
+
+/// Members that reveal for other survivors than those of the certificate.
+#[test]
+fn it_sees_a_sum_over_others_than_those_certified() {
+    let mut play = uploaded();
     let context = play.context.clone();
     let all = play.all_but(&[]);
-    for gone in [4, 5] {
-        let set = play.survivor_set(&all, &play.all_but(&[gone]));
-        for slot in 0..4 {
-            let mut signed = play.forged_signature(6, &set);
-            signed.slot = Slot(slot);
-            let confirmation = Confirmation {
-                sid2: set.sid2,
-                signed,
-            };
-            assert!(!is_unsafe(&play));
-            play.tap.confirmed(&context, &set, &confirmation);
-        }
+    let set = play.survivor_set(&all, &play.all_but(&[5]));
+    confirm(&mut play, 0..5, &set);
+    for slot in 0..6 {
+        assert_eq!(play.tap.judge(), Ok(()));
+        play.tap.revealed(&context, &reveal(&play, slot, &[]));
     }
-    assert_eq!(play.tap.certifiable(Round(1)).len(), 2);
-    assert!(is_unsafe(&play));
-    play.tap.forget();
+    let wanted = Finding::NotCertified {
+        round: Round(1),
+        members: slots(0..6),
+        certified: Some(slots(0..5)),
+    };
+    assert_eq!(verdict(play), Err(wanted));
+}
+
+/// Two halves of the members, each of which reveals as if the other had dropped out. Neither is below the low floor of the task.
+#[test]
+fn it_sees_two_sums_of_one_round() {
+    let setup = Setup {
+        floor: Some(4),
+        ..Setup::new(9, 1, 3)
+    };
+    let mut play = Play::new(&setup, &[8]);
+    play.run_to(PhaseName::Confirm);
+    let context = play.context.clone();
+    assert_eq!(context.parameters.f, 4);
+    for slot in 0..8 {
+        let others = if slot < 4 { 4..8 } else { 0..4 };
+        let others = others.collect::<Vec<_>>();
+        play.tap.revealed(&context, &reveal(&play, slot, &others));
+        let known = match slot {
+            0..3 => vec![],
+            3..7 => vec![slots(0..4)],
+            _ => vec![slots(0..4), slots(4..8)],
+        };
+        assert_eq!(play.tap.known_sums(Round(1)), known, "slot {slot}");
+    }
+    let wanted = Finding::TwoSums {
+        round: Round(1),
+        first: slots(0..4),
+        second: slots(4..8),
+    };
+    assert_eq!(verdict(play), Err(wanted));
 }
 
 /// What R7 is about: two sums of one round over equal inputs.
@@ -131,10 +223,8 @@ fn it_sees_that_two_attempts_with_equal_inputs_isolate_who_is_in_one_only() {
     }
     assert_eq!(play.tap.known_sums(Round(1)).len(), 2);
     // y_5 of attempt 0 and y_4 of attempt 1 are masked; the difference of the sums is x_4 - x_5.
-    let isolated = BTreeSet::from([Slot(4), Slot(5)]);
-    assert_eq!(play.tap.smallest_sum(), Some(isolated));
-    assert!(is_unsafe(&play));
-    play.tap.forget();
+    assert_eq!(play.tap.smallest_sum(), Some(slots([4, 5])));
+    assert_eq!(verdict(play), Err(below_floor([4, 5])));
 }
 
 #[test]
@@ -143,24 +233,15 @@ fn it_sees_that_two_rounds_with_one_reused_input_share_an_unknown() {
     for player in play.players.values_mut() {
         player.floors.reuse_update = true;
     }
-    let honest = (0..6).map(Slot).collect::<BTreeSet<_>>();
     play.assert_exact(0..7);
-    assert_eq!(play.tap.smallest_sum(), Some(honest.clone()));
+    assert_eq!(play.tap.smallest_sum(), Some(slots(0..6)));
     // The same rows again without member 3: the difference is its input.
     play.reopen(2, 0);
     play.silent.insert(Slot(3));
     play.finish();
     assert_eq!(play.tap.known_sums(Round(2)).len(), 1);
-    assert_eq!(play.tap.smallest_sum(), Some(BTreeSet::from([Slot(3)])));
-    let finding = play.tap.judge().unwrap_err();
-    assert_eq!(
-        finding,
-        Finding::BelowFloor {
-            members: BTreeSet::from([Slot(3)]),
-            floor: 4
-        }
-    );
-    play.tap.forget();
+    assert_eq!(play.tap.smallest_sum(), Some(slots([3])));
+    assert_eq!(verdict(play), Err(below_floor([3])));
 }
 
 #[test]
@@ -171,35 +252,61 @@ fn it_sees_that_two_vectors_of_one_session_give_their_difference() {
     let peers = play.peers(Slot(0));
     play.tap
         .uploaded(&context, &header, peers, UpdateDigest([9; 32]));
-    assert_eq!(play.tap.smallest_sum(), Some(BTreeSet::from([Slot(0)])));
-    assert!(is_unsafe(&play));
-    play.tap.forget();
+    assert_eq!(play.tap.smallest_sum(), Some(slots([0])));
+    assert_eq!(verdict(play), Err(below_floor([0])));
+}
+
+fn noised() -> Play {
+    let mut setup = Setup::new(7, 1, 2).noised(skellam("64"));
+    setup.coordinates = 4;
+    Play::new(&setup, &[6])
+}
+
+/// What a member would reveal with the value of its chain at this place, from 0 on.
+fn reveal_with_chain(play: &Play, slot: u32, place: usize) -> Reveal {
+    let seeds = play.players[&Slot(slot)].seeds.as_ref();
+    let seeds = seeds.expect("the task has noise");
+    let mut reveal = reveal(play, slot, &[]);
+    reveal.chain_value = Some(RevealedSeed(seeds.chain(2)[place]));
+    reveal
 }
 
 #[test]
-fn it_sees_noise_that_was_taken_off_too_far_and_values_of_a_chain_that_nobody_may_have() {
-    let mut setup = Setup::new(7, 1, 2).noised(skellam("64"));
-    setup.coordinates = 4;
-    let mut play = Play::new(&setup, &[6]);
+fn it_sees_a_value_of_a_chain_that_nobody_may_have() {
+    let mut play = noised();
     play.run_to(PhaseName::Confirm);
     play.silent.insert(Slot(5));
     play.run_to(PhaseName::Recover);
-    play.tap.assert_safe();
-    // The set lacks nobody, so level 0 stays; a second value, and any that nobody asked for, is one too many.
+    assert_eq!(play.tap.judge(), Ok(()));
+    // The set lacks nobody, so the first value is the one: a later one opens less, and is one too many beside it.
     let context = play.context.clone();
-    for chain in 0..2 {
-        let seeds = play.players[&Slot(5)].seeds.as_ref().unwrap();
-        let mut second = reveal(&play, 5, &[]);
-        second.chain_value = Some(RevealedSeed(seeds.chain(2)[chain + 1]));
-        play.tap.revealed(&context, &second);
-        let finding = play.tap.judge().unwrap_err();
-        assert!(
-            matches!(
-                finding,
-                Finding::ChainValue { slot: Slot(5), .. } | Finding::NoiseGone { .. }
-            ),
-            "{finding}"
-        );
+    let wanted = Finding::ChainValue {
+        round: Round(1),
+        slot: Slot(5),
+    };
+    for place in [1, 2, 0] {
+        let reveal = reveal_with_chain(&play, 5, place);
+        play.tap.revealed(&context, &reveal);
+        assert_eq!(play.tap.judge(), Err(wanted.clone()), "value {place}");
     }
     play.tap.forget();
+}
+
+/// Members 4 and 5 are missing, so that all noise stays; the first value of a chain opens every component of its member.
+#[test]
+fn it_sees_noise_that_was_taken_off_a_sum_too_far() {
+    let mut play = noised();
+    play.run_to(PhaseName::Upload);
+    play.silent.extend([Slot(4), Slot(5)]);
+    play.finish();
+    assert_eq!(play.tap.known_sums(Round(1)), [slots(0..4)]);
+    assert_eq!(play.tap.judge(), Ok(()));
+    let context = play.context.clone();
+    let reveal = reveal_with_chain(&play, 3, 0);
+    play.tap.revealed(&context, &reveal);
+    let wanted = Finding::NoiseGone {
+        round: Round(1),
+        slot: Slot(3),
+    };
+    assert_eq!(verdict(play), Err(wanted));
 }
