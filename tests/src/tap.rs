@@ -128,6 +128,11 @@ impl Tap {
         self.attempts.values().all(Facts::is_silent)
     }
 
+    /// Rounds in which honest members said something.
+    pub fn rounds(&self) -> BTreeSet<Round> {
+        self.attempts.keys().map(|(round, _)| *round).collect()
+    }
+
     /// Sets for which the coordinator can show a certificate in `round`, over all attempts.
     pub fn certifiable(&self, round: Round) -> Vec<SurvivorSet> {
         let facts = self.of_round(round);

@@ -6,7 +6,7 @@
     reason = "helpers of tests: a failure here is a failed test"
 )]
 
-use std::collections::BTreeSet;
+use veilsum_proto::certificate::CertificateError;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Round, Slot};
 use veilsum_proto::ledger::LedgerRefusal;
@@ -52,10 +52,6 @@ fn wanted(set: &SurvivorSet, wanted: ShareWanted) -> ShareRequest {
     }
 }
 
-fn slots(slots: impl IntoIterator<Item = u32>) -> BTreeSet<Slot> {
-    slots.into_iter().map(Slot).collect()
-}
-
 // spec: [graph.slots] [graph.ring] [advert.neighbours]
 #[test]
 fn leaving_adverts_out_or_retrying_moves_nobody_into_a_seat_around_a_victim() {
@@ -83,11 +79,12 @@ fn leaving_adverts_out_or_retrying_moves_nobody_into_a_seat_around_a_victim() {
         let mut seated = right.clone();
         seated.neighbours.push(moved.unwrap());
         seated.neighbours.sort_by_key(|proven| proven.advert.slot);
-        assert!(matches!(
+        assert_eq!(
             play.tell(0, seated),
-            Err(Refusal::NeighbourAdverts(_))
-        ));
+            Err(Refusal::NeighbourAdverts(Slot(stranger)))
+        );
         assert!(matches!(play.tell(0, right), Ok(Reply::Send(_))));
+        play.assert_known(&[]);
     }
 }
 
@@ -151,17 +148,32 @@ fn of_both_fates_of_one_member_one_is_certified_and_only_its_shares_are_given() 
         let signers = signers.into_iter().filter(|slot| *slot < 7);
         certify(&mut play, &signers.collect::<Vec<_>>(), true_set);
         let few = vec![play.forged_signature(6, other)];
+        let below = CertificateError::BelowQuorum { got: 1, want: 5 };
         for slot in 0..5 {
-            assert!(play.certify(slot, other, few.clone()).is_err());
+            let outcome = play.certify(slot, other, few.clone());
+            assert_eq!(outcome, Err(below.clone().into()), "slot {slot}");
         }
-        let header = play.players[&Slot(5)].header.clone().unwrap();
+        // Member 4 signed the other one: it does not reveal for this one, and is in it all the same.
+        play.assert_known(&[]);
+        let header = |play: &Play, slot| play.players[&Slot(slot)].header.clone().unwrap();
         for holder in 0..4 {
-            let of_self = wanted(true_set, ShareWanted::SelfSeed(header.clone()));
+            let of_four = wanted(true_set, ShareWanted::SelfSeed(header(&play, 4)));
+            play.request(holder, &of_four).unwrap();
+            let of_self = wanted(true_set, ShareWanted::SelfSeed(header(&play, 5)));
             let of_root = wanted(true_set, ShareWanted::RootSeed(Slot(5)));
-            assert_eq!(play.request(holder, &of_self).is_ok(), survives);
-            assert_eq!(play.request(holder, &of_root).is_ok(), !survives);
+            let (given, withheld, kind, reason) = match survives {
+                true => (of_self, of_root, "root", "it is a certified survivor"),
+                false => (of_root, of_self, "self", "it is not a certified survivor"),
+            };
+            play.request(holder, &given).unwrap();
+            let slot = Slot(5);
+            let refused = Refusal::ShareRequest { kind, slot, reason };
+            assert_eq!(play.request(holder, &withheld), Err(refused));
         }
-        play.tap.assert_safe();
+        match survives {
+            true => play.assert_known(&[&[0, 1, 2, 3, 4, 5]]),
+            false => play.assert_known(&[&[0, 1, 2, 3, 4]]),
+        }
     }
 }
 
@@ -178,7 +190,12 @@ fn a_live_member_that_is_said_to_have_dropped_keeps_its_input() {
         play.request(holder, &root).unwrap();
         let header = play.players[&Slot(3)].header.clone().unwrap();
         let own = wanted(&set, ShareWanted::SelfSeed(header));
-        assert!(play.request(holder, &own).is_err());
+        let refused = Refusal::ShareRequest {
+            kind: "self",
+            slot: Slot(3),
+            reason: "it is not a certified survivor",
+        };
+        assert_eq!(play.request(holder, &own), Err(refused));
     }
     let facts = play.tap.facts(Round(1), play.context.attempt).unwrap();
     assert_eq!(
@@ -186,11 +203,8 @@ fn a_live_member_that_is_said_to_have_dropped_keeps_its_input() {
         5,
         "its root seed is known"
     );
-    assert_eq!(
-        play.tap.known_sums(Round(1)),
-        [slots([0, 1, 2, 4, 5])],
-        "its input is not"
-    );
+    // Its input is not.
+    play.assert_known(&[&[0, 1, 2, 4, 5]]);
     // Nobody joins it in another attempt: it signed nothing, the others did.
     let refusals = play.reopen(1, 1);
     let closed = Refusal::from(LedgerRefusal::RoundClosed { round: Round(1) });
@@ -217,16 +231,21 @@ fn a_survivor_that_never_uploaded_hides_the_sum_until_it_does() {
     let invented = invented.signed(&play.players[&Slot(6)].identity);
     for holder in [0, 1, 3, 4, 5] {
         let request = wanted(&set, ShareWanted::SelfSeed(invented.clone()));
-        assert!(play.request(holder, &request).is_err());
+        let refused = Refusal::ShareRequest {
+            kind: "self",
+            slot: Slot(2),
+            reason: "its upload header is not signed by it",
+        };
+        assert_eq!(play.request(holder, &request), Err(refused));
     }
-    assert!(play.tap.known_sums(Round(1)).is_empty());
+    play.assert_known(&[]);
     let share_set = play.share_set(&all);
     let header = play.show_and_upload(2, share_set).unwrap();
     for holder in [0, 1, 3, 4, 5] {
         let request = wanted(&set, ShareWanted::SelfSeed(header.clone()));
         play.request(holder, &request).unwrap();
     }
-    assert_eq!(play.tap.known_sums(Round(1)), [slots(0..6)]);
+    play.assert_known(&[&[0, 1, 2, 3, 4, 5]]);
 }
 
 // spec: [share.set-once] [confirm.one-set] [confirm.once]
@@ -261,4 +280,5 @@ fn sets_that_shrink_step_by_step_are_taken_once() {
         }
     }
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use veilsum_proto::certificate::CertificateError;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::ledger::LedgerRefusal;
@@ -66,6 +67,8 @@ fn nothing_said_in_an_earlier_round_is_taken_in_the_next() {
         }
         play.run_to(phase);
         refused_by_all(&mut play, old);
+        // Of round 1 the sum without 5, which dropped out; of round 2 nothing. The inputs are equal: no difference either.
+        play.assert_known(&[&[0, 1, 2, 3, 4]]);
     }
 }
 
@@ -80,6 +83,7 @@ fn nothing_said_in_an_earlier_attempt_is_taken_in_the_next() {
         assert!(play.reopen(1, 1).is_empty());
         play.run_to(phase);
         refused_by_all(&mut play, old);
+        play.assert_known(&[]);
     }
 }
 
@@ -88,16 +92,36 @@ fn refused_by_all(play: &mut Play, mut old: Vec<Body>) {
     old.sort_by_key(|body| matches!(body, Body::ShareSet(_)));
     for slot in 0..6 {
         for body in &old {
-            let name = body.name();
-            let before = phase(play, slot);
+            let (before, name) = (phase(play, slot), body.name());
             let outcome = play.tell(slot, body.clone());
-            // That an update is whole is no news to a member that reveals.
-            let nothing = before == "revealing" && name == "UploadStored";
-            let is_refused = outcome.is_err() || nothing && outcome == Ok(Reply::Nothing);
-            assert!(is_refused, "slot {slot} took {name}: {outcome:?}");
-            let ended = name == "ShareSet" && phase(play, slot) == "closed";
-            assert!(ended || phase(play, slot) == before, "slot {slot}, {name}");
+            assert_eq!(outcome, to_a_replay(before, name), "slot {slot}, {before}");
+            let is_closed = matches!(
+                (before, name),
+                ("uploaded" | "revealing" | "closed", "ShareSet")
+            );
+            let after = if is_closed { "closed" } else { before };
+            assert_eq!(phase(play, slot), after, "slot {slot}, {name}");
         }
+    }
+}
+
+/// What a member in this phase says to a message of an earlier session: the phase in which it would be taken, and what of it is
+/// looked at first there.
+fn to_a_replay(phase: &'static str, got: &'static str) -> Result<Reply, Refusal> {
+    let of_another = |what| Err(Refusal::OtherSession { got, what });
+    match (phase, got) {
+        ("closed", _) => Err(Refusal::Closed),
+        ("advertised", "Adverts") => of_another("attempt"),
+        ("shared", "DeliveredShares") | ("accepted", "ShareSet") => of_another("session"),
+        ("uploaded", "SurvivorSet") => of_another("session"),
+        ("revealing", "ShareRequest") => of_another("session"),
+        ("uploaded" | "revealing", "Certificate") => Err(CertificateError::OtherSession.into()),
+        // One went before, in this session.
+        ("shared", "Adverts") | ("accepted", "DeliveredShares") => Err(Refusal::Second(got)),
+        ("uploaded" | "revealing", "ShareSet") => Err(Refusal::Second(got)),
+        // That an update is whole is no news to a member that reveals.
+        ("revealing", "UploadStored") => Ok(Reply::Nothing),
+        _ => Err(Refusal::WrongPhase { got, phase }),
     }
 }
 
@@ -121,6 +145,8 @@ fn no_key_seed_or_share_of_one_round_appears_in_another() {
     let second = values(&play.log[mark..]);
     assert!(first.len() > 100 && second.len() > 100);
     assert_eq!(first.intersection(&second).count(), 0);
+    // What was rebuilt of member 5 in round 1, its root seed, opens no mask of it in round 2: the two sums are all.
+    play.assert_known(&[&[0, 1, 2, 3, 4], &[0, 1, 2, 3, 4]]);
 }
 
 /// Keys, commitments, ciphertexts, seeds and shares.
@@ -169,7 +195,7 @@ fn a_late_update_of_one_attempt_and_a_sum_without_it_in_the_next_tell_nothing() 
     let others = (0..6).filter(|slot| *slot != 3).map(Slot);
     let others = others.collect::<BTreeSet<_>>();
     assert_eq!(play.tap.smallest_sum().as_ref(), Some(&others));
-    assert_eq!(play.tap.known_sums(Round(1)), [others]);
+    play.assert_known(&[&[0, 1, 2, 4, 5]]);
 }
 
 /// The context of another attempt at the round.
@@ -200,12 +226,24 @@ fn a_clone_on_the_same_ledger_does_not_act_beside_the_first() {
         let mut play = seven();
         play.run_to(phase);
         let (same, next) = (play.context.clone(), attempt(&play, 1));
-        assert!(clone(&play, &same).is_err(), "{phase}: the same attempt");
-        // In the next attempt it may, as long as nothing was signed; from its advert on the first is silent.
+        let again = LedgerRefusal::OldAttempt {
+            round: Round(1),
+            got: Attempt(0),
+            had: Attempt(0),
+        };
+        let closed = LedgerRefusal::RoundClosed { round: Round(1) };
+        // Once it signed, no attempt at the round is open to it, the same one included.
+        let wanted = if phase == Reveal { &closed } else { &again };
+        assert_eq!(
+            clone(&play, &same).err(),
+            Some(wanted.clone().into()),
+            "{phase}"
+        );
+        // In the next attempt it may, as long as nothing was signed; from its advert on the first gives nothing more.
         let second = clone(&play, &next);
         if phase == Reveal {
-            let closed = LedgerRefusal::RoundClosed { round: Round(1) };
             assert_eq!(second.err(), Some(closed.into()));
+            play.assert_known(&[]);
             continue;
         }
         let now = play.now;
@@ -214,19 +252,33 @@ fn a_clone_on_the_same_ledger_does_not_act_beside_the_first() {
         second
             .advertise(&mut player.ledger, now, &mut player.rng)
             .unwrap();
-        let superseded = LedgerRefusal::Superseded {
+        let superseded = Refusal::from(LedgerRefusal::Superseded {
             round: Round(1),
             got: Attempt(0),
             had: Attempt(1),
-        };
+        });
         let all = play.all_but(&[]);
-        if phase == Upload {
+        let everybody = |play: &Play| play.survivor_set(&all, &all);
+        if phase == Confirm {
+            let set = everybody(&play);
+            assert_eq!(play.ask(0, &set), Err(superseded.clone()));
+            // The others certify a set with it in: it gives nothing for that either, and they have the sum by its shares.
+            let mut signed = (1..6)
+                .map(|slot| play.ask(slot, &set).unwrap())
+                .collect::<Vec<_>>();
+            signed.push(play.forged_signature(6, &set));
+            assert_eq!(play.certify(0, &set, signed), Err(superseded));
+            play.silent.insert(Slot(0));
+            play.assert_exact(0..7);
+            play.assert_known(&[&[0, 1, 2, 3, 4, 5]]);
+        } else {
+            play.run_to(Upload);
             let set = play.share_set(&all);
             play.tell(0, set).unwrap();
-            assert_eq!(play.upload(0).err(), Some(superseded.into()));
-        } else if phase == Confirm {
-            let set = play.survivor_set(&all, &all);
-            assert_eq!(play.ask(0, &set), Err(superseded.into()));
+            assert_eq!(play.upload(0).err(), Some(superseded), "{phase}");
+            play.silent.insert(Slot(0));
+            play.assert_exact(1..7);
+            play.assert_known(&[&[1, 2, 3, 4, 5]]);
         }
     }
 }

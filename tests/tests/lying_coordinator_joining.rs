@@ -58,6 +58,7 @@ fn parameters_other_than_the_derived_ones_are_refused() {
             "{name}"
         );
     }
+    play.assert_known(&[]);
 }
 
 // spec: [open.roster]
@@ -81,6 +82,7 @@ fn another_roster_is_refused_be_it_for_one_key_or_for_its_randomness() {
             Some(Refusal::Roster { got, want })
         );
     }
+    play.assert_known(&[]);
 }
 
 // spec: [roster.signature] [roster.randomness]
@@ -190,6 +192,7 @@ fn a_task_below_the_sites_floors_is_refused() {
         ..Floors::default()
     };
     assert_eq!(refused(floors).0, "differential privacy");
+    play.assert_known(&[]);
 }
 
 // spec: [open.parameters] [open.slot]
@@ -206,6 +209,7 @@ fn a_key_without_a_slot_takes_no_part() {
         &MemoryLedger::default(),
     );
     assert_eq!(outcome.err(), Some(Refusal::NotInRound("the roster")));
+    play.assert_known(&[]);
 }
 
 // spec: [open.parameters]
@@ -257,7 +261,7 @@ fn one_vector_leaves_a_member_per_session() {
     play.run_to(PhaseName::Upload);
     let set = play.share_set(&play.all_but(&[]));
     assert_eq!(play.tell(0, set.clone()), Ok(Reply::Contribute));
-    let (_, first) = play.upload(0).unwrap();
+    let (header, first) = play.upload(0).unwrap();
     let mut row = play.row(0);
     row[0] ^= 1;
     for row in [play.row(0), row] {
@@ -272,6 +276,11 @@ fn one_vector_leaves_a_member_per_session() {
     // What is resent are the first bytes: the Share set again asks for nothing new.
     assert_eq!(play.tell(0, set), Ok(Reply::Nothing));
     assert_eq!(first.limbs(), play.context.plan.limbs());
+    play.assert_known(&[]);
+    play.say(0, header).unwrap();
+    let stored = play.send_update(0, &first).unwrap();
+    play.tell(0, stored).unwrap();
+    play.assert_exact(0..5);
 }
 
 // spec: [upload.record]
@@ -318,7 +327,9 @@ fn a_retry_carries_the_same_update_or_none() {
         play.upload_row(0, row).err(),
         Some(LedgerRefusal::OtherUpdate { round: Round(1) }.into())
     );
+    // Twice the same input, each time under masks of its own.
     play.upload(0).unwrap();
+    play.assert_known(&[]);
 }
 
 // spec: [advertise.fresh] [attempt.retry]
@@ -381,7 +392,7 @@ fn who_signed_or_saw_a_certificate_joins_no_further_attempt() {
         play.reopen(2, 0).is_empty(),
         "another round is another update"
     );
-    play.tap.assert_safe();
+    play.assert_known(&[]);
 }
 
 // spec: [upload.reuse]
@@ -410,6 +421,7 @@ fn an_update_goes_into_one_round_unless_the_site_says_otherwise() {
     let mut row = play.row(0);
     row[3] ^= 1;
     play.upload_row(0, row).unwrap();
+    play.assert_known(&[&[0, 1, 2, 3, 4]]);
 }
 
 // spec: [join.ledger]
@@ -553,6 +565,7 @@ fn a_member_that_lost_its_memory_after_signing_does_not_sign_again() {
         Err(Refusal::OtherSurvivors)
     );
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }
 
 // spec: [attempt.superseded]
@@ -579,6 +592,7 @@ fn a_machine_of_an_earlier_attempt_does_nothing_more_once_a_later_one_advertised
     assert_eq!(play.ask(0, &set), Err(superseded.clone().into()));
     assert_eq!(play.certify(0, &set, signed), Err(superseded.into()));
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }
 
 /// A ledger on a full disk: it reads, it does not write.
@@ -662,6 +676,7 @@ fn nothing_leaves_a_member_whose_ledger_cannot_be_written() {
         );
     }
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }
 
 // spec: [join.ledger] [upload.record] [confirm.record] [reveal.record] [advertise.record]

@@ -60,7 +60,13 @@ fn a_flipped_ciphertext_is_a_share_not_received_and_no_complaint() {
         let due = play.due(victim).unwrap();
         assert_eq!(play.tell(victim, due), Err(Refusal::UnseenShare(Slot(5))));
     }
+    // What the other three upload under the set is all that it has.
+    play.silent.extend([0, 1, 2].map(Slot));
+    play.finish();
+    let abort = play.abort().map(|abort| abort.kind());
+    assert_eq!(abort, Some("too_few_updates"));
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }
 
 // spec: [share.signature] [share.unseen]
@@ -98,6 +104,8 @@ fn a_part_under_another_dealers_receivers_or_sessions_signature_is_not_received(
         );
         let without = play.share_set(&play.all_but(&[5]));
         assert_eq!(play.tell(0, without), Ok(Reply::Contribute), "{what}");
+        play.upload(0).expect("the set stands");
+        play.assert_known(&[]);
     }
 }
 
@@ -133,6 +141,8 @@ fn a_signed_share_that_does_not_open_cuts_its_edge_and_says_nothing_else() {
     play.act(4);
     assert_eq!(play.players[&Slot(4)].accept.as_ref().unwrap().cuts, []);
     assert!(play.tap.is_silent());
+    // The dealer has no accept to give, and is dropped.
+    play.assert_exact(0..5);
 }
 
 // --- R5
@@ -188,6 +198,8 @@ fn a_cut_needs_the_neighbours_own_signature_under_this_session() {
     }
     // The member has not moved: the right set still stands.
     assert_eq!(play.tell(0, play.share_set(&all)), Ok(Reply::Contribute));
+    assert_eq!(play.peers(Slot(0)), (1..6).map(Slot).collect());
+    play.assert_exact(0..6);
 }
 
 // spec: [share.cut-order]
@@ -207,6 +219,9 @@ fn the_same_signed_cut_shown_twice_is_refused() {
     assert_eq!(play.tell(0, twice), Err(Refusal::NotACut(Slot(5))));
     let once = shown(&play, 1);
     assert_eq!(play.tell(0, once), Ok(Reply::Contribute));
+    play.upload(0).expect("the set stands");
+    assert_eq!(play.peers(Slot(0)), (1..5).map(Slot).collect());
+    play.assert_known(&[]);
 }
 
 // spec: [share.cut-limit]
@@ -241,6 +256,8 @@ fn more_cut_edges_than_corrupt_neighbours_are_refused() {
         [1, 2, 3, 5].map(Slot).into(),
         "the cut edge carries no mask"
     );
+    play.upload(0).expect("the set stands");
+    play.assert_known(&[]);
 }
 
 // spec: [share.unseen]
@@ -260,6 +277,8 @@ fn a_share_withheld_by_the_coordinators_bare_word_keeps_its_dealer_out_of_the_se
         play.tell(0, play.share_set(&play.all_but(&[3]))),
         Ok(Reply::Contribute)
     );
+    play.upload(0).expect("the set stands");
+    play.assert_known(&[]);
 }
 
 // spec: [share.cuts-shown] [finish.range]
@@ -297,7 +316,7 @@ fn a_cut_withheld_from_its_other_end_spoils_the_sum_and_bares_nobody() {
         play.abort().map(|abort| abort.kind()),
         Some("sum_out_of_range")
     );
-    play.tap.assert_safe();
+    play.assert_known(&[&[0, 1, 2, 3, 4]]);
 }
 
 // spec: [share.exclude] [share.fix]
@@ -363,6 +382,7 @@ fn shares_are_built_once_and_resent_byte_for_byte() {
     other.neighbours.pop();
     assert_eq!(play.tell(2, other), Err(Refusal::Second("Adverts")));
     assert_eq!(play.sealed(2), first);
+    play.assert_exact(0..5);
 }
 
 // spec: [accept.once]
@@ -376,6 +396,7 @@ fn one_accept_goes_out_whatever_is_delivered_afterwards() {
     let mut other = due;
     other.shares.pop();
     assert_eq!(play.tell(2, other), Err(Refusal::Second("DeliveredShares")));
+    play.assert_exact(0..5);
 }
 
 // spec: [share.set-once]
@@ -423,6 +444,7 @@ fn a_second_different_share_set_closes_the_member() {
             "{phase}"
         );
         assert_eq!(play.tell(0, set), Err(Refusal::Closed), "{phase}");
+        play.assert_known(&[]);
     }
 }
 
@@ -458,6 +480,7 @@ fn an_advert_of_an_earlier_attempt_is_refused_in_the_next() {
             what: "attempt"
         })
     );
+    play.assert_exact(0..5);
 }
 
 /// The root over the adverts shown to member 0 and its own, in the complete graph.
@@ -524,6 +547,8 @@ fn adverts_that_leave_out_replace_or_add_somebody_are_refused() {
     other_root.root.0[0] ^= 1;
     assert_eq!(play.tell(0, other_root), Err(Refusal::OwnAdvert));
     assert!(matches!(play.tell(0, right), Ok(Reply::Send(_))));
+    // With the keys that are theirs the round goes on, and the sum over all of them is what there is to know.
+    play.assert_exact([0, 1, 2, 3, 5]);
 }
 
 // spec: [advert.own-leaf] [advert.proof] [advert.neighbours]
@@ -546,6 +571,7 @@ fn on_the_ring_own_leaf_and_every_neighbour_need_a_proof() {
     swapped.neighbours[2].proof = right.neighbours[3].proof.clone();
     assert_eq!(play.tell(0, swapped), Err(Refusal::AdvertProof(slot)));
     assert!(matches!(play.tell(0, right), Ok(Reply::Send(_))));
+    play.assert_known(&[]);
 }
 
 // spec: [session.sid]
@@ -604,6 +630,7 @@ fn a_share_of_an_earlier_attempt_is_not_received_in_the_next() {
         play.tell(0, play.share_set(&all)),
         Err(Refusal::UnseenShare(from))
     );
+    play.assert_known(&[]);
 }
 
 // spec: [share.set]
@@ -625,6 +652,7 @@ fn a_share_set_under_another_session_is_refused() {
         play.tell(0, small),
         Err(Refusal::Set(SetError::BelowFloor { .. }))
     ));
+    play.assert_exact(0..5);
 }
 
 // spec: [share.signature]
@@ -643,4 +671,5 @@ fn deliveries_from_strangers_or_out_of_order_are_refused_whole() {
     twice.shares.insert(1, right.shares[0].clone());
     assert_eq!(play.tell(0, twice), Err(Refusal::Delivered(Slot(1))));
     assert_eq!(accept(&mut play, 0, right).cuts, []);
+    play.assert_exact(0..5);
 }

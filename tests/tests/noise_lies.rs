@@ -6,6 +6,7 @@
 )]
 
 use veilsum_dp::Sharing;
+use veilsum_proto::certificate::CertificateError;
 use veilsum_proto::coordinator::{Coordinator, PhaseName};
 use veilsum_proto::fault::FaultKind;
 use veilsum_proto::ids::{Hash, Slot, UpdateDigest};
@@ -258,13 +259,21 @@ fn two_sets_for_two_parts_of_the_members_open_no_chain() {
     let mut for_many = signatures(&mut play, &many, &[0, 1, 5]);
     for_few.push(play.forged_signature(LIAR, &few));
     for_many.push(play.forged_signature(LIAR, &many));
+    let below = Err(CertificateError::BelowQuorum { got: 4, want: 5 }.into());
     for slot in 0..LIAR {
-        assert!(play.certify(slot, &few, for_few.clone()).is_err());
-        assert!(play.certify(slot, &many, for_many.clone()).is_err());
-        assert!(play.ask(slot, &few).is_err() || [2, 3, 4].contains(&slot));
+        assert_eq!(play.certify(slot, &few, for_few.clone()), below);
+        assert_eq!(play.certify(slot, &many, for_many.clone()), below);
+        let (own, other) = match [2, 3, 4].contains(&slot) {
+            true => (&few, &many),
+            false => (&many, &few),
+        };
+        assert_eq!(play.ask(slot, other), Err(Refusal::Second("SurvivorSet")));
+        let mut signed = for_few.iter().chain(&for_many);
+        let signed = signed.find(|signed| signed.slot == Slot(slot)).cloned();
+        assert_eq!(play.ask(slot, own).ok(), signed, "the same once more");
     }
     assert!(play.tap.is_silent());
-    play.tap.assert_safe();
+    play.assert_known(&[]);
 }
 
 // spec: [reveal.chain] [reveal.direct] [noise.reveal.one]
@@ -285,15 +294,17 @@ fn a_second_value_of_a_chain_is_not_given_whatever_is_asked() {
         if !without.contains(&LIAR) {
             few.push(play.forged_signature(LIAR, &other));
         }
-        assert!(play.certify(0, &other, few).is_err(), "{without:?}");
-        assert!(
-            play.certify(0, &other, signed.clone()).is_err(),
-            "{without:?}"
-        );
-        assert!(
-            play.certify(1, &other, signed.clone()).is_err(),
-            "{without:?}"
-        );
+        let strange = Err(CertificateError::Signature(Slot(0)).into());
+        let too_few = Err(CertificateError::BelowQuorum { got: 4, want: 5 }.into());
+        let wanted = match without.contains(&LIAR) {
+            true => too_few,
+            false => strange.clone(),
+        };
+        assert_eq!(play.certify(0, &other, few), wanted, "{without:?}");
+        for slot in [0, 1] {
+            let outcome = play.certify(slot, &other, signed.clone());
+            assert_eq!(outcome, strange, "{without:?}");
+        }
     }
     // The same set again: the same bytes.
     assert_eq!(play.certify(0, &set, signed.clone()).unwrap(), first);
@@ -331,4 +342,5 @@ fn a_set_with_more_missing_than_the_noise_tolerates_is_neither_signed_nor_answer
         "too_many_missing"
     );
     assert!(play.tap.is_silent());
+    play.assert_known(&[]);
 }

@@ -1,6 +1,7 @@
 //! The coordinator's machine and every member's in one process, with the test between them.
 
 mod coordinator;
+mod known;
 mod members;
 mod phases;
 mod sets;

@@ -2,6 +2,7 @@
 
 use super::Play;
 use crate::noise::Parts;
+use std::collections::BTreeSet;
 use veilsum_proto::abort::Abort;
 use veilsum_proto::coordinator::{Coordinator, PhaseName};
 use veilsum_proto::ids::Slot;
@@ -92,11 +93,12 @@ impl Play {
     }
 
     /// Finishes honestly and holds the sum against the plain sum of the named survivors, and of the noise that stays: the
-    /// components of the level, and all of those whose surplus could not be removed.
+    /// components of the level, and all of those whose surplus could not be removed. What is known of the round, to the
+    /// coordinator and the corrupt members, is the sum over the honest ones among them and nothing else.
     ///
     /// # Panics
     ///
-    /// When there is no sum, it has other survivors, or it is not theirs.
+    /// When there is no sum, it has other survivors, it is not theirs, or something else is known.
     pub fn assert_exact(&mut self, survivors: impl IntoIterator<Item = u32>) {
         self.finish();
         let Coordinator::Finished(finished) = &self.coordinator else {
@@ -108,7 +110,7 @@ impl Play {
         assert_eq!(found, wanted, "survivors");
         let parts = finished.noise().map(|_| Parts::of(&self.context));
         let mut plain = vec![0i64; self.inputs.coordinates];
-        for slot in wanted {
+        for slot in wanted.iter().copied() {
             for (total, value) in plain.iter_mut().zip(self.row(slot)) {
                 *total += value;
             }
@@ -122,5 +124,12 @@ impl Play {
         }
         assert_eq!(finished.integers().values(), plain, "the sum of {found:?}");
         self.tap.assert_safe();
+        // Beyond the corrupt members reckoned with nothing is promised.
+        if self.tap.corrupt() <= self.context.parameters.c as usize {
+            let honest = wanted.into_iter().map(Slot);
+            let honest = honest.filter(|slot| !self.tap.is_corrupt(*slot));
+            let known = self.tap.known_sums(self.context.round);
+            assert_eq!(known, [honest.collect::<BTreeSet<_>>()], "what is known");
+        }
     }
 }
