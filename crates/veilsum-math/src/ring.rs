@@ -66,8 +66,18 @@ impl Blocks {
     ///
     /// The lengths differ; nothing is added then.
     pub fn add(&mut self, other: &Self) -> Result<(), LengthMismatch> {
+        self.add_limbs(&other.limbs)
+    }
+
+    /// Adds limbs that lie elsewhere, block by block, as [`Self::add`] does.
+    ///
+    /// # Errors
+    ///
+    /// The lengths differ; nothing is added then.
+    pub fn add_limbs(&mut self, other: &[u64]) -> Result<(), LengthMismatch> {
         check_length(other.len(), self.len())?;
-        for (sum, block) in self.limbs.chunks_mut(BLOCK_LIMBS).zip(other.iter_blocks()) {
+        let blocks = other.chunks(BLOCK_LIMBS);
+        for (sum, block) in self.limbs.chunks_mut(BLOCK_LIMBS).zip(blocks) {
             add_with_carry(sum, block);
         }
         Ok(())

@@ -69,6 +69,35 @@ impl fmt::Debug for MaskedUpdate {
     }
 }
 
+/// A masked update where it lies: what a coordinator has of one that came from the wire.
+#[derive(Clone, Copy)]
+pub struct MaskedLimbs<'a>(&'a [u64]);
+
+impl<'a> MaskedLimbs<'a> {
+    /// Limbs as they came from the wire; any are a masked update.
+    // spec: [wire.vector]
+    pub fn from_wire(limbs: &'a [u64]) -> Self {
+        Self(limbs)
+    }
+
+    /// The limbs.
+    pub fn limbs(&self) -> &'a [u64] {
+        self.0
+    }
+}
+
+impl<'a> From<&'a MaskedUpdate> for MaskedLimbs<'a> {
+    fn from(update: &'a MaskedUpdate) -> Self {
+        Self(update.0.limbs())
+    }
+}
+
+impl fmt::Debug for MaskedLimbs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MaskedLimbs({} limbs)", self.0.len())
+    }
+}
+
 /// The running sum of masked updates. One vector, however many members.
 #[derive(Debug)]
 pub struct Accumulator(Blocks);
@@ -84,8 +113,8 @@ impl Accumulator {
     /// # Errors
     ///
     /// [`LengthMismatch`] when it has another length; nothing is added then.
-    pub fn add(&mut self, update: &MaskedUpdate) -> Result<(), LengthMismatch> {
-        self.0.add(&update.0)
+    pub fn add<'a>(&mut self, update: impl Into<MaskedLimbs<'a>>) -> Result<(), LengthMismatch> {
+        self.0.add_limbs(update.into().0)
     }
 
     /// Length in limbs.

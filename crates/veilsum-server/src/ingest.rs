@@ -3,7 +3,7 @@
 
 use std::{error::Error, path::PathBuf, sync::Arc};
 
-use veilsum_proto::masked::MaskedUpdate;
+use veilsum_proto::masked::MaskedLimbs;
 use veilsum_quic::UploadBody;
 
 use crate::{staging, upload};
@@ -46,7 +46,7 @@ impl Staged {
     pub fn into_update<T>(
         self,
         limbs: usize,
-        job: impl FnOnce(&MaskedUpdate) -> T,
+        job: impl FnOnce(MaskedLimbs<'_>) -> T,
     ) -> Result<T, Box<dyn Error + Send + Sync>> {
         Ok(self.0.into_update(limbs, job)?)
     }

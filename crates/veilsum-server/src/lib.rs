@@ -25,7 +25,6 @@ mod event;
 mod hook;
 #[doc(hidden)]
 pub mod ingest;
-mod limbs;
 mod privacy;
 mod publish;
 mod round;

@@ -25,7 +25,7 @@ use crate::{
     routes::Routes,
     session,
     shared::Shared,
-    staging::Staging,
+    staging::{Staging, tidy},
     store::{Interrupted, Store},
     upload::InFlight,
 };
@@ -77,6 +77,7 @@ impl Service {
         let staging = config.state.join(STAGING);
         let staging = Staging::open(staging, config.staging_budget, config.spill_budget)
             .map_err(ServerError::Staging)?;
+        tokio::spawn(tidy(Arc::downgrade(&staging)));
         let signing_key = identity.signing_key().clone();
         let shared = Arc::new(Shared {
             identity,

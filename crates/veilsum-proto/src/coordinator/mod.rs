@@ -36,7 +36,7 @@ use crate::abort::Abort;
 use crate::bitmap::Bitmap;
 use crate::fault::{Fault, FaultKind};
 use crate::ids::{Hash, Sid, Sid2, Slot};
-use crate::masked::MaskedUpdate;
+use crate::masked::MaskedLimbs;
 use crate::message::{Advert, Body, Message, SealedShare, UploadStored};
 use crate::session::RoundContext;
 use std::collections::{BTreeMap, BTreeSet};
@@ -172,14 +172,14 @@ impl Coordinator {
     /// # Errors
     ///
     /// [`Fault`] when none is due from `from`, or it has another length.
-    pub fn receive_update(
+    pub fn receive_update<'a>(
         &mut self,
         from: Slot,
-        update: &MaskedUpdate,
+        update: impl Into<MaskedLimbs<'a>>,
     ) -> Result<UploadStored, Fault> {
         match self {
             Self::Upload(phase) => phase
-                .receive_update(from, update)
+                .receive_update(from, update.into())
                 .map_err(|kind| kind.of(from)),
             _ => Err(FaultKind::WrongPhase {
                 got: "masked update",

@@ -9,7 +9,7 @@ use crate::coordinator::{
 use crate::fault::FaultKind;
 use crate::ids::Slot;
 use crate::label::Label;
-use crate::masked::{Accumulator, MaskedUpdate};
+use crate::masked::{Accumulator, MaskedLimbs};
 use crate::message::{Accept, Body, Message, ShareSet, UploadHeader, UploadStored};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,7 @@ impl UploadPhase {
     pub(super) fn receive_update(
         &mut self,
         from: Slot,
-        update: &MaskedUpdate,
+        update: MaskedLimbs<'_>,
     ) -> Result<UploadStored, FaultKind> {
         if !self.headers.contains_key(&from) {
             return Err(FaultKind::NoHeader);

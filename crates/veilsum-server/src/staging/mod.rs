@@ -1,24 +1,27 @@
 //! Uploads on their way: in memory while the budget lasts, in files beyond it, waiting beyond that. Not storage: what is
 //! here is gone with its upload, with its connection, and with the process.
 
+mod budget;
+mod file;
+mod memory;
+
 use std::{
-    fmt, fs,
-    io::{self, Read, Write},
-    mem,
+    fmt, fs, io, mem,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use thiserror::Error;
-use tokio::{sync::Notify, task::spawn_blocking};
-use veilsum_math::ring::Blocks;
-use veilsum_proto::masked::MaskedUpdate;
+use tokio::{sync::Notify, time::sleep};
+use veilsum_proto::masked::MaskedLimbs;
 
-use crate::limbs::Limbs;
+use file::Files;
+use memory::{Memory, Pages};
 
 /// Why an upload could not be staged. It costs that upload alone.
 #[derive(Debug, Error)]
@@ -26,7 +29,7 @@ pub(crate) enum StageError {
     /// The disk has no room, or the file may not grow.
     #[error("no room on disk to stage an upload of {wanted} bytes: {source}")]
     DiskFull { wanted: u64, source: io::Error },
-    /// The file cannot be written or read for another reason.
+    /// The file cannot be written or read, or the system has no memory, or what came is no update.
     #[error("cannot stage an upload: {0}")]
     Io(io::Error),
 }
@@ -44,12 +47,12 @@ impl StageError {
 #[derive(Debug)]
 pub(crate) struct Staging {
     folder: PathBuf,
-    memory: Budget,
-    spill: Budget,
+    memory: Arc<Memory>,
+    files: Arc<Files>,
     next_file: AtomicU64,
     /// Held by the one upload that waits for room: first come, first served.
     turn: tokio::sync::Mutex<()>,
-    freed: Notify,
+    freed: Arc<Notify>,
 }
 
 impl Staging {
@@ -65,13 +68,14 @@ impl Staging {
 
     /// Budgets in bytes, and the folder of what spills, which is there if anything can.
     pub(crate) fn new(folder: PathBuf, memory: u64, spill: u64) -> Self {
+        let freed = Arc::new(Notify::new());
         Self {
             folder,
-            memory: Budget::new(memory),
-            spill: Budget::new(spill),
+            memory: Arc::new(Memory::new(memory, freed.clone())),
+            files: Arc::new(Files::new(spill, freed.clone())),
             next_file: AtomicU64::new(0),
             turn: tokio::sync::Mutex::new(()),
-            freed: Notify::new(),
+            freed,
         }
     }
 
@@ -79,84 +83,74 @@ impl Staging {
     ///
     /// Waits for ever if `length` is above both budgets: the service refuses such tasks at the start.
     // spec: [service.stage.budget] [service.stage.wait]
-    pub(crate) async fn stage(self: &Arc<Self>, length: u64) -> Result<Stage, StageError> {
+    pub(crate) async fn stage(&self, length: u64) -> Result<Stage, StageError> {
         let turn = self.turn.lock().await;
-        let place = loop {
-            if let Some(place) = self.reserve(length) {
-                break place;
+        let room = loop {
+            if let Some(room) = self.reserve(length) {
+                break room;
             }
             // a permit is kept for the one who waits, so that nothing freed in between is missed
             self.freed.notified().await;
         };
         drop(turn);
-        let room = Room {
-            staging: self.clone(),
-            place,
-            length,
-        };
-        match place {
-            Place::Memory => Ok(Stage {
-                // as long as the round says, never the sender
-                held: Held::Memory(Limbs::with_room_for(length)),
-                room,
-            }),
-            Place::File => self.stage_in_file(room).await,
-        }
+        Ok(Stage(match room {
+            // as long as the round says, never the sender
+            Room::Memory(room) => Held::Memory(room.with_pages().map_err(StageError::Io)?),
+            Room::File(room) => {
+                let number = self.next_file.fetch_add(1, Ordering::Relaxed);
+                let path = self.folder.join(number.to_string());
+                Held::File(room.with_file(path).await?)
+            }
+        }))
     }
 
-    async fn stage_in_file(&self, room: Room) -> Result<Stage, StageError> {
-        let number = self.next_file.fetch_add(1, Ordering::Relaxed);
-        let path = Spill(self.folder.join(number.to_string()));
-        let (file, path) =
-            on_disk(room.length, move || Ok((fs::File::create(&path.0)?, path))).await?;
-        let file = Arc::new(file);
-        Ok(Stage {
-            held: Held::File { file, path },
-            room,
-        })
-    }
-
-    fn reserve(&self, length: u64) -> Option<Place> {
-        if self.memory.take(length) {
-            Some(Place::Memory)
-        } else {
-            self.spill.take(length).then_some(Place::File)
-        }
-    }
-
-    fn give_back(&self, place: Place, length: u64) {
-        match place {
-            Place::Memory => self.memory.give_back(length),
-            Place::File => self.spill.give_back(length),
-        }
-        self.freed.notify_one();
+    fn reserve(&self, length: u64) -> Option<Room> {
+        let memory = self.memory.take(length).map(Room::Memory);
+        memory.or_else(|| self.files.take(length).map(Room::File))
     }
 
     /// Bytes reserved in memory and in files.
     #[cfg(test)]
     pub(crate) fn used(&self) -> (u64, u64) {
-        (self.memory.used(), self.spill.used())
+        (self.memory.used(), self.files.used())
     }
+}
+
+/// Gives memory that uploads have left back to the system once none has come for a while, as long as there is the staging.
+// spec: [service.stage.spare]
+pub(crate) async fn tidy(staging: Weak<Staging>) {
+    loop {
+        sleep(QUIET).await;
+        let Some(staging) = staging.upgrade() else {
+            return;
+        };
+        staging.memory.rest();
+    }
+}
+
+/// How long no upload has to come, at least, until what earlier ones left is given back. At most twice that.
+const QUIET: Duration = Duration::from_secs(5);
+
+enum Room {
+    Memory(memory::Room),
+    File(file::Room),
 }
 
 /// An upload whose bytes are coming.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    held: Held,
-    room: Room,
-}
+pub(crate) struct Stage(Held);
 
 enum Held {
-    Memory(Limbs),
-    File { file: Arc<fs::File>, path: Spill },
+    Memory(Pages),
+    File(file::Writing),
 }
 
 // spec: [service.secrets]
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(limbs) => write!(f, "Memory({} bytes)", limbs.bytes()),
-            Self::File { file: _, path } => write!(f, "File({path:?})"),
+            Self::Memory(pages) => write!(f, "Memory({pages:?})"),
+            Self::File(file) => write!(f, "File({:?})", file.path()),
         }
     }
 }
@@ -167,20 +161,19 @@ impl Stage {
     /// Pieces are copied, not kept: each may keep much more memory alive than it has bytes, which no budget would see.
     // spec: [service.stage.budget]
     pub(crate) async fn push(&mut self, pieces: &mut [Bytes]) -> Result<(), StageError> {
-        match &mut self.held {
-            Held::Memory(limbs) => {
+        match &mut self.0 {
+            Held::Memory(pages) => {
                 for piece in pieces.iter_mut().map(mem::take) {
-                    limbs.push(&piece);
+                    pages.push(&piece);
                 }
                 Ok(())
             }
-            Held::File { file, .. } => {
+            Held::File(file) => {
                 let mut bytes = Vec::with_capacity(pieces.iter().map(Bytes::len).sum());
                 for piece in pieces.iter_mut().map(mem::take) {
                     bytes.extend_from_slice(&piece);
                 }
-                let file = file.clone();
-                on_disk(self.room.length, move || file.as_ref().write_all(&bytes)).await
+                file.push(bytes).await
             }
         }
     }
@@ -188,35 +181,28 @@ impl Stage {
     /// The upload once all its bytes are here.
     // spec: [service.stage.whole]
     pub(crate) fn whole(self) -> Staged {
-        let held = match self.held {
-            Held::Memory(limbs) => Whole::Memory(limbs.into_limbs()),
-            Held::File { path, .. } => Whole::File(path),
-        };
-        Staged {
-            held,
-            room: self.room,
-        }
+        Staged(match self.0 {
+            Held::Memory(pages) => Whole::Memory(pages),
+            Held::File(file) => Whole::File(file.into_written()),
+        })
     }
 }
 
 /// A whole upload that waits to be added up.
 #[derive(Debug)]
-pub(crate) struct Staged {
-    held: Whole,
-    room: Room,
-}
+pub(crate) struct Staged(Whole);
 
 enum Whole {
-    Memory(Vec<u64>),
-    File(Spill),
+    Memory(Pages),
+    File(file::Written),
 }
 
 // spec: [service.secrets]
 impl fmt::Debug for Whole {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Memory(limbs) => write!(f, "Memory({} limbs)", limbs.len()),
-            Self::File(path) => write!(f, "File({path:?})"),
+            Self::Memory(pages) => write!(f, "Memory({pages:?})"),
+            Self::File(file) => write!(f, "File({:?})", file.path()),
         }
     }
 }
@@ -226,144 +212,30 @@ impl Staged {
     pub(crate) fn into_update<T>(
         self,
         limbs: usize,
-        job: impl FnOnce(&MaskedUpdate) -> T,
+        job: impl FnOnce(MaskedLimbs<'_>) -> T,
     ) -> Result<T, StageError> {
-        let Self { held, room } = self;
-        let blocks = match held {
-            Whole::Memory(found) if found.len() == limbs => Blocks::from_limbs(found),
-            Whole::Memory(_) => return Err(StageError::Io(io::ErrorKind::UnexpectedEof.into())),
-            Whole::File(path) => {
-                read(&path, limbs).map_err(|source| failed(room.length, source))?
+        let wrong_length = || StageError::Io(io::ErrorKind::UnexpectedEof.into());
+        match self.0 {
+            Whole::Memory(pages) => pages
+                .into_limbs(|found| {
+                    (found.len() == limbs).then(|| job(MaskedLimbs::from_wire(found)))
+                })
+                .flatten()
+                .ok_or_else(wrong_length),
+            Whole::File(file) => {
+                let blocks = file.read(limbs)?;
+                Ok(job(MaskedLimbs::from_wire(blocks.limbs())))
             }
-        };
-        Ok(job(&MaskedUpdate::from_blocks(blocks)))
-    }
-}
-
-/// The limbs of a spilled upload, whose file is removed.
-fn read(path: &Spill, limbs: usize) -> io::Result<Blocks> {
-    let mut blocks = Blocks::zeroed(limbs);
-    fill(&mut blocks, fs::File::open(&path.0)?)?;
-    Ok(blocks)
-}
-
-/// Reads exactly as many little-endian limbs as there are.
-fn fill(blocks: &mut Blocks, mut bytes: impl Read) -> io::Result<()> {
-    let mut piece = vec![0; PIECE_LIMBS.saturating_mul(8)];
-    for limbs in blocks.limbs_mut().chunks_mut(PIECE_LIMBS) {
-        piece.truncate(limbs.len().saturating_mul(8)); // only the last one is shorter
-        bytes.read_exact(&mut piece)?;
-        let (words, _) = piece.as_chunks::<8>();
-        for (limb, word) in limbs.iter_mut().zip(words) {
-            *limb = u64::from_le_bytes(*word);
-        }
-    }
-    Ok(())
-}
-
-/// Where an upload is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Memory,
-    File,
-}
-
-/// A share of the budget, given back when dropped.
-#[derive(Debug)]
-struct Room {
-    staging: Arc<Staging>,
-    place: Place,
-    length: u64,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.staging.give_back(self.place, self.length);
-    }
-}
-
-/// A spilled file, removed when dropped.
-#[derive(Debug)]
-struct Spill(PathBuf);
-
-impl Drop for Spill {
-    // spec: [service.stage.clean]
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.0)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::warn!(path = %self.0.display(), %error, "spilled upload could not be removed");
         }
     }
 }
-
-#[derive(Debug)]
-struct Budget {
-    all: u64,
-    used: Mutex<u64>,
-}
-
-impl Budget {
-    fn new(all: u64) -> Self {
-        Self {
-            all,
-            used: Mutex::new(0),
-        }
-    }
-
-    fn take(&self, bytes: u64) -> bool {
-        let mut used = self.lock();
-        let next = used.saturating_add(bytes);
-        if next > self.all {
-            return false;
-        }
-        *used = next;
-        true
-    }
-
-    fn give_back(&self, bytes: u64) {
-        let mut used = self.lock();
-        *used = used.saturating_sub(bytes);
-    }
-
-    #[cfg(test)]
-    fn used(&self) -> u64 {
-        *self.lock()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// spec: [service.stage.disk-full]
-fn failed(wanted: u64, source: io::Error) -> StageError {
-    match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => {
-            StageError::DiskFull { wanted, source }
-        }
-        _ => StageError::Io(source),
-    }
-}
-
-/// Does what waits for the disk where nobody else has to wait for it.
-async fn on_disk<T: Send + 'static>(
-    wanted: u64,
-    job: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, StageError> {
-    let done = spawn_blocking(job).await;
-    let done = done.unwrap_or_else(|error| Err(io::Error::other(error)));
-    done.map_err(|source| failed(wanted, source))
-}
-
-/// Limbs read at once.
-const PIECE_LIMBS: usize = 8192;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use proptest::prelude::*;
     use tokio::time::timeout;
+    use zerocopy::IntoBytes as _;
 
     fn bytes(limbs: u64) -> Vec<u8> {
         (0..limbs)
@@ -398,17 +270,10 @@ mod tests {
         let second = staged(&staging, &whole).await;
         assert_eq!(staging.used(), (80_000, 80_000));
         assert_eq!(files(&staging), 1);
-        let expected = MaskedUpdate::from_le_bytes(&whole).unwrap();
-        assert!(
-            first
-                .into_update(10_000, |update| *update == expected)
-                .unwrap()
-        );
-        assert!(
-            second
-                .into_update(10_000, |update| *update == expected)
-                .unwrap()
-        );
+        for upload in [first, second] {
+            let same = |update: MaskedLimbs<'_>| update.limbs().as_bytes() == whole;
+            assert!(upload.into_update(10_000, same).unwrap());
+        }
         assert_eq!((staging.used(), files(&staging)), ((0, 0), 0));
     }
 
@@ -449,18 +314,6 @@ mod tests {
         assert_eq!(files(&staging), 0);
     }
 
-    // spec: [service.stage.disk-full]
-    #[test]
-    fn a_full_disk_has_a_name_of_its_own() {
-        let full = failed(9, io::ErrorKind::StorageFull.into());
-        let capped = failed(9, io::ErrorKind::FileTooLarge.into());
-        assert_eq!((full.kind(), capped.kind()), ("disk_full", "disk_full"));
-        assert_eq!(
-            failed(9, io::ErrorKind::NotFound.into()).kind(),
-            "staging_failed"
-        );
-    }
-
     // spec: [service.secrets]
     #[tokio::test]
     async fn what_is_staged_is_never_shown() {
@@ -475,7 +328,7 @@ mod tests {
         let whole = format!("{:?}", stage.whole());
         let shown = [&held, &whole].map(|text| text.contains("201"));
         assert_eq!(shown, [false, false], "{held} {whole}");
-        assert!(held.contains("Memory(8 bytes)") && whole.contains("Memory(1 limbs)"));
+        assert!(held.contains("Memory(8 of 8 bytes)") && whole.contains("Memory(8 of 8 bytes)"));
     }
 
     // spec: [service.stage.whole]
@@ -485,5 +338,69 @@ mod tests {
         let staging = Staging::open(folder.path().join("staging"), 80, 0).unwrap();
         let short = staged(&staging, &bytes(9)).await;
         assert!(short.into_update(10, |_| ()).is_err());
+    }
+
+    // spec: [service.stage.budget] [service.stage.spare]
+    #[tokio::test]
+    async fn what_an_upload_left_is_used_again_and_counts_in_the_budget() {
+        let staging = Arc::new(Staging::new(PathBuf::new(), 100, 0));
+        let spare = || staging.memory.spare();
+        let first = staged(&staging, &bytes(5)).await;
+        let second = staged(&staging, &bytes(5)).await;
+        drop((first, second));
+        assert_eq!((staging.used(), spare()), ((0, 0), 80));
+        let third = staged(&staging, &[201; 40]).await;
+        assert_eq!((staging.used(), spare()), ((40, 0), 40));
+        let shown = third.into_update(5, |update| update.limbs().as_bytes() == [201; 40]);
+        assert!(shown.unwrap(), "bytes of an earlier upload");
+        let other = staging.stage(88).await.unwrap();
+        assert_eq!((staging.used(), spare()), ((88, 0), 0));
+        drop(other);
+        assert_eq!(spare(), 88);
+    }
+
+    // spec: [service.stage.spare]
+    #[tokio::test]
+    async fn what_uploads_left_is_given_up_when_none_has_come_since_it_was_asked_last() {
+        let staging = Arc::new(Staging::new(PathBuf::new(), 100, 0));
+        drop(staged(&staging, &bytes(5)).await);
+        staging.memory.rest();
+        assert_eq!(staging.memory.spare(), 40, "one has come");
+        staging.memory.rest();
+        assert_eq!(staging.memory.spare(), 0);
+    }
+
+    // spec: [service.stage.whole]
+    #[tokio::test]
+    async fn an_upload_that_is_shorter_than_its_room_shows_nothing_of_an_earlier_one() {
+        let staging = Arc::new(Staging::new(PathBuf::new(), 80, 0));
+        drop(staged(&staging, &bytes(10)).await);
+        let mut stage = staging.stage(80).await.unwrap();
+        let piece = Bytes::from_static(&[1; 72]);
+        stage.push(&mut [piece]).await.unwrap();
+        assert!(stage.whole().into_update(9, |_| ()).is_err());
+    }
+
+    proptest! {
+        // spec: [wire.vector]
+        #[test]
+        fn limbs_are_the_same_in_any_pieces(
+            bytes in prop::collection::vec(any::<u8>(), 25).prop_map(|limbs| limbs.repeat(8)),
+            cuts in prop::collection::vec(0_usize..24, 0..60),
+        ) {
+            let memory = Arc::new(Memory::new(1000, Arc::default()));
+            let room = memory.take(bytes.len() as u64).unwrap();
+            let mut pages = room.with_pages().unwrap();
+            let mut rest = bytes.as_slice();
+            for cut in cuts {
+                let (piece, others) = rest.split_at(cut.min(rest.len()));
+                pages.push(piece);
+                rest = others;
+            }
+            pages.push(rest);
+            let wanted = bytes.as_chunks::<8>().0.iter().map(|limb| u64::from_le_bytes(*limb));
+            let wanted = wanted.collect::<Vec<_>>();
+            prop_assert!(pages.into_limbs(|limbs| limbs == wanted).unwrap());
+        }
     }
 }
