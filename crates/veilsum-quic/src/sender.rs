@@ -77,6 +77,15 @@ impl UploadSender {
         Ok(self.stream.write_all(bytes).await?)
     }
 
+    /// As [`UploadSender::write`], but keeps `bytes` until they are acknowledged instead of a copy of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`UploadSender::write`].
+    pub async fn write_bytes(&mut self, bytes: Bytes) -> Result<(), WriteError> {
+        Ok(self.stream.write_chunk(bytes).await?)
+    }
+
     /// Ends the upload and waits until the coordinator's QUIC stack has acknowledged every byte. Whether
     /// the coordinator counts the upload is said on the control stream.
     ///

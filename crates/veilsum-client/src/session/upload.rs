@@ -1,5 +1,6 @@
 //! Upload: the contribution is masked once per session, and streamed until the coordinator has stored it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -196,20 +197,31 @@ impl Stream {
         let (piece, step) = (piece_of(total), total.div_ceil(MOST_REPORTS).max(1));
         let (mut sent, mut due) = (0_u64, 0_u64);
         for index in 0..blocks.block_count() {
-            let Some(block) = blocks.le_bytes_of_block(index) else {
-                break;
-            };
-            for bytes in block.chunks(piece) {
+            let mut block = self.block(index);
+            while !block.is_empty() {
                 if sent >= due {
                     self.progress(sent, total);
                     due = sent.saturating_add(step);
                 }
-                upload.write(bytes).await?;
+                let bytes = block.split_to(piece.min(block.len()));
                 sent = sent.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                upload.write_bytes(bytes).await?;
             }
         }
         self.progress(sent, total);
         upload.finish().await
+    }
+
+    /// The bytes of a block where they lie, if that is how they are sent; none past the end.
+    fn block(&self, index: usize) -> Bytes {
+        match self.masked.blocks().le_bytes_of_block(index) {
+            Some(Cow::Borrowed(_)) => Bytes::from_owner(Block {
+                masked: self.masked.clone(),
+                index,
+            }),
+            Some(Cow::Owned(swapped)) => swapped.into(),
+            None => Bytes::new(),
+        }
     }
 
     fn progress(&self, sent: u64, total: u64) {
@@ -220,6 +232,21 @@ impl Stream {
             sent,
             total,
         });
+    }
+}
+
+/// A block that is sent from where it lies, on processors whose limbs lie as they are sent.
+struct Block {
+    masked: Arc<MaskedUpdate>,
+    index: usize,
+}
+
+impl AsRef<[u8]> for Block {
+    fn as_ref(&self) -> &[u8] {
+        match self.masked.blocks().le_bytes_of_block(self.index) {
+            Some(Cow::Borrowed(bytes)) => bytes,
+            Some(Cow::Owned(_)) | None => &[],
+        }
     }
 }
 

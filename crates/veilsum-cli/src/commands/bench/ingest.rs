@@ -100,10 +100,18 @@ impl Ours {
 async fn send(connection: Connection, update: Bytes) -> Result<(), Failure> {
     let header = Bytes::from_static(&[7; 200]);
     let mut upload = connection.open_upload(header).await.map_err(stuck)?;
-    for block in update.chunks(BLOCK_BYTES) {
-        upload.write(block).await.map_err(stuck)?;
+    for block in blocks(update) {
+        upload.write_bytes(block).await.map_err(stuck)?;
     }
     upload.finish().await.map_err(stuck)
+}
+
+/// Pieces of an update as they are handed to QUIC, uncopied.
+fn blocks(mut update: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let next = update.split_to(BLOCK_BYTES.min(update.len()));
+        (!next.is_empty()).then_some(next)
+    })
 }
 
 /// Staged until whole, by what the coordinator does it with.
@@ -190,8 +198,8 @@ impl Bare {
 
 async fn send_bare(connection: quinn::Connection, update: Bytes) -> Result<(), Failure> {
     let mut stream = connection.open_uni().await.map_err(stuck)?;
-    for block in update.chunks(BLOCK_BYTES) {
-        stream.write_all(block).await.map_err(stuck)?;
+    for block in blocks(update) {
+        stream.write_chunk(block).await.map_err(stuck)?;
     }
     stream.finish().map_err(stuck)?;
     stream.stopped().await.map(drop).map_err(stuck)
