@@ -18,6 +18,7 @@
 )]
 mod aesni;
 mod bitslice;
+mod library;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod registers;
@@ -45,6 +46,7 @@ mod vaes512;
 )]
 mod wide;
 
+pub use library::Library;
 pub use wide::{WideLoop, Width};
 #[cfg(target_arch = "x86_64")]
 pub use {aesni::AesNi, vaes256::Vaes256, vaes512::Vaes512};
@@ -57,6 +59,8 @@ use round_keys::RoundKeys;
 pub enum Backend {
     /// Bitsliced, no table and no branch on a secret, on any processor.
     Portable,
+    /// Crate `aes` with the AES instructions that it knows: those of aarch64, for which there is no kernel here.
+    Library(Library),
     /// The AES instructions of x86-64, eight blocks interleaved.
     #[cfg(target_arch = "x86_64")]
     AesNi(AesNi),
@@ -83,6 +87,7 @@ impl Backend {
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
+            Self::Library(_) => "library",
             #[cfg(target_arch = "x86_64")]
             Self::AesNi(_) => "aes-ni",
             #[cfg(target_arch = "x86_64")]
@@ -97,18 +102,24 @@ impl Backend {
         let wide = Vaes512::detect().map(Self::Vaes512).into_iter();
         wide.chain(Vaes256::detect().map(Self::Vaes256))
             .chain(AesNi::detect().map(Self::AesNi))
-            .chain([Self::Portable])
+            .chain(Self::of_any_processor())
     }
 
     #[cfg(not(target_arch = "x86_64"))]
     fn fastest_first() -> impl Iterator<Item = Self> {
-        [Self::Portable].into_iter()
+        Self::of_any_processor()
+    }
+
+    fn of_any_processor() -> impl Iterator<Item = Self> {
+        let library = Library::detect().map(Self::Library).into_iter();
+        library.chain([Self::Portable])
     }
 }
 
 /// An expanded key in the form its kernel wants; wiped on drop.
 pub(crate) enum Schedule {
     Portable(portable::Schedule),
+    Library(library::Schedule),
     #[cfg(target_arch = "x86_64")]
     AesNi(aesni::Schedule),
     #[cfg(target_arch = "x86_64")]
@@ -119,15 +130,16 @@ pub(crate) enum Schedule {
 
 impl Schedule {
     pub(crate) fn new(key: &[u8; 32], backend: Backend) -> Self {
-        let round_keys = RoundKeys::expand(key);
+        let round_keys = || RoundKeys::expand(key);
         match backend {
-            Backend::Portable => Self::Portable(portable::Schedule::new(&round_keys)),
+            Backend::Portable => Self::Portable(portable::Schedule::new(&round_keys())),
+            Backend::Library(proof) => Self::Library(library::Schedule::new(key, proof)),
             #[cfg(target_arch = "x86_64")]
-            Backend::AesNi(proof) => Self::AesNi(aesni::Schedule::new(&round_keys, proof)),
+            Backend::AesNi(proof) => Self::AesNi(aesni::Schedule::new(&round_keys(), proof)),
             #[cfg(target_arch = "x86_64")]
-            Backend::Vaes256(proof) => Self::Vaes256(vaes256::Schedule::new(&round_keys, proof)),
+            Backend::Vaes256(proof) => Self::Vaes256(vaes256::Schedule::new(&round_keys(), proof)),
             #[cfg(target_arch = "x86_64")]
-            Backend::Vaes512(proof) => Self::Vaes512(vaes512::Schedule::new(&round_keys, proof)),
+            Backend::Vaes512(proof) => Self::Vaes512(vaes512::Schedule::new(&round_keys(), proof)),
         }
     }
 
@@ -135,6 +147,7 @@ impl Schedule {
     pub(crate) fn fill(&self, first: u64, out: &mut [Batch]) {
         match self {
             Self::Portable(schedule) => schedule.fill(first, out),
+            Self::Library(schedule) => schedule.fill(first, out),
             #[cfg(target_arch = "x86_64")]
             Self::AesNi(schedule) => schedule.fill(first, out),
             #[cfg(target_arch = "x86_64")]
@@ -148,6 +161,7 @@ impl Schedule {
     pub(crate) fn add_wrapping(&self, first: u64, limbs: &mut [[u64; BATCH_LIMBS]]) {
         match self {
             Self::Portable(schedule) => schedule.add_wrapping(first, limbs),
+            Self::Library(schedule) => schedule.add_wrapping(first, limbs),
             #[cfg(target_arch = "x86_64")]
             Self::AesNi(schedule) => schedule.add_wrapping(first, limbs),
             #[cfg(target_arch = "x86_64")]
@@ -170,6 +184,7 @@ pub(crate) fn accumulate<'a>(
     for (schedule, sign) in masks.clone() {
         match schedule {
             Schedule::Portable(schedule) => schedule.accumulate(first, run, sign),
+            Schedule::Library(schedule) => schedule.accumulate(first, run, sign),
             #[cfg(target_arch = "x86_64")]
             Schedule::AesNi(schedule) => schedule.accumulate(first, run, sign),
             #[cfg(target_arch = "x86_64")]

@@ -53,8 +53,11 @@ fn sub_word(word: u32) -> u32 {
     let mut blocks = [[0; 16]; 4];
     blocks[0][..4].copy_from_slice(&word.to_le_bytes());
     let mut state = State::<1>::load(&[blocks]);
+    blocks.zeroize();
     state.sub_bytes();
-    let [[[a, b, c, d, ..], ..]] = state.store();
+    let mut blocks = state.store();
+    let [[[a, b, c, d, ..], ..]] = blocks;
+    blocks.zeroize();
     u32::from_le_bytes([a, b, c, d]) ^ u32::from_ne_bytes([SBOX_CONSTANT; 4])
 }
 
