@@ -2,8 +2,8 @@
 //!
 //! What the tests beside it share: a [`Play`] holds the coordinator's machine and every member's, and lets a test stand in
 //! for a lying coordinator or a lying member between them; a [`Forger`] is a member without a machine, which signs whatever
-//! the test likes; a [`Tap`] notes every secret that leaves an honest member, and [`knowledge`] works out which sums the other side
-//! knows.
+//! the test likes; a [`Tap`] notes every secret that leaves an honest member, and the
+//! [`knowledge`](veilsum_sim::knowledge) model works out which sums the other side knows.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,7 +12,6 @@
 )]
 
 mod forger;
-pub mod knowledge;
 mod matrix;
 mod noise;
 mod oracle;

@@ -1,17 +1,15 @@
-//! What left honest members, as facts of a [`knowledge`](crate::knowledge) model.
+//! What left honest members, as facts of a [`knowledge`](veilsum_sim::knowledge) model.
 //!
 //! The tap is pessimistic: corrupt members know every share dealt to them and every pair seed with them, whatever they
 //! really hold. It notes what can be computed, and holds it against the theorem: at most one sum per (task, round), over all
 //! honest members of the one set that can be certified.
 
-use crate::knowledge::{Facts, Finding, Sums, Upload, judge};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use veilsum_proto::ids::{Attempt, Round, Slot, UpdateDigest};
-use veilsum_proto::message::{
-    Advert, Confirmation, Reveal, ShareAnswer, Shares, SurvivorSet, UploadHeader,
-};
+use veilsum_proto::message::{Advert, Confirmation, Reveal, Shares, SurvivorSet, UploadHeader};
 use veilsum_proto::session::RoundContext;
+use veilsum_sim::knowledge::{Facts, Finding, Sums, judge};
 
 /// Listens at the honest members' doors.
 #[derive(Debug, Default)]
@@ -41,11 +39,7 @@ impl Tap {
 
     /// An honest member advertised.
     pub fn advertised(&mut self, context: &Arc<RoundContext>, advert: &Advert) {
-        if let Some(end) = advert.chain_end {
-            self.heard(context, advert.slot, |facts| {
-                facts.chain_ends.insert(advert.slot, end.0);
-            });
-        }
+        self.heard(context, advert.slot, |facts| facts.advertised(advert));
     }
 
     /// An honest member uploaded this update, masked with `peers`.
@@ -57,13 +51,7 @@ impl Tap {
         update: UpdateDigest,
     ) {
         self.heard(context, header.slot, |facts| {
-            facts.uploads.push(Upload {
-                slot: header.slot,
-                sid: header.sid,
-                sid2: header.sid2,
-                peers,
-                update,
-            });
+            facts.uploaded(header, peers, update)
         });
     }
 
@@ -75,42 +63,17 @@ impl Tap {
         confirmation: &Confirmation,
     ) {
         let slot = confirmation.signed.slot;
-        self.heard(context, slot, |facts| {
-            match facts.signed.iter_mut().find(|(had, _)| had == set) {
-                Some((_, signers)) => drop(signers.insert(slot)),
-                None => facts.signed.push((set.clone(), BTreeSet::from([slot]))),
-            }
-        });
+        self.heard(context, slot, |facts| facts.confirmed(set, slot));
     }
 
     /// An honest member revealed.
     pub fn revealed(&mut self, context: &Arc<RoundContext>, reveal: &Reveal) {
-        self.heard(context, reveal.slot, |facts| {
-            let of_member = |upload: &&Upload| upload.slot == reveal.slot;
-            let upload = facts.uploads.iter().find(of_member);
-            let sid = upload.expect("who reveals has uploaded").sid;
-            facts.self_seeds.insert(reveal.slot);
-            for seed in &reveal.pair_seeds {
-                facts.pair_seed(reveal.slot, seed.slot, sid);
-            }
-            if let Some(value) = &reveal.chain_value {
-                let values = facts.chain_values.entry(reveal.slot).or_default();
-                values.insert(value.0);
-            }
-        });
+        self.heard(context, reveal.slot, |facts| facts.revealed(reveal));
     }
 
     /// An honest member gave shares.
     pub fn shared(&mut self, context: &Arc<RoundContext>, shares: &Shares) {
-        self.heard(context, shares.slot, |facts| {
-            for answer in &shares.answers {
-                let (all, of) = match answer {
-                    ShareAnswer::SelfSeed(slot, _) => (&mut facts.self_shares, slot),
-                    ShareAnswer::RootSeed(slot, _) => (&mut facts.root_shares, slot),
-                };
-                all.entry(*of).or_default().insert(shares.slot);
-            }
-        });
+        self.heard(context, shares.slot, |facts| facts.shared(shares));
     }
 
     /// Forgets everything, for tests that make honest members give away what they never would.
@@ -148,9 +111,13 @@ impl Tap {
     }
 
     /// Members of the smallest sum that is known over all rounds, be it the difference of two.
+    ///
+    /// # Panics
+    ///
+    /// When more sums share inputs than can be held against each other.
     pub fn smallest_sum(&self) -> Option<BTreeSet<Slot>> {
         let sums = Sums::of(self.attempts.values(), &self.corrupt);
-        let inputs = sums.lightest()?;
+        let inputs = sums.lightest().expect("few rounds were played")?;
         Some(inputs.into_iter().map(|(slot, _)| slot).collect())
     }
 
@@ -160,7 +127,7 @@ impl Tap {
     ///
     /// The first [`Finding`].
     pub fn judge(&self) -> Result<(), Finding> {
-        judge(&self.attempts, &self.corrupt)
+        judge(self.attempts.values(), &self.corrupt)
     }
 
     /// As [`Tap::judge`], for tests.

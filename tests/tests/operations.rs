@@ -11,15 +11,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use veilsum_proto::identity::Identity;
-use veilsum_proto::ids::Slot;
-use veilsum_proto::message::{Body, Confirmation, Message, SignedSlot, SurvivorSet};
+use veilsum_proto::ids::{Round, Slot};
+use veilsum_proto::message::{
+    Body, Confirmation, Message, Reveal, RevealedSeed, SignedSlot, SurvivorSet,
+};
+use veilsum_sim::knowledge::Finding;
 use veilsum_sim::ops::{
     Doubles, Forgery, Link, NoDoubles, Noise, Operation, OperationList, Outcome, Publication,
     Setting, Shape, Stages, Values, Violation, draw, shrink,
 };
 
 /// Random lists of one run; `VEILSUM_LISTS` and `VEILSUM_SEED` ask for others.
-const LISTS: u64 = 6_000;
+const LISTS: u64 = 20_000;
 
 fn from_environment(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap())
@@ -269,6 +272,42 @@ fn signed(slot: Slot, set: &SurvivorSet, identity: &Identity) -> Message {
     })
 }
 
+/// Members that answer with their seeds when they are asked to sign.
+struct RevealsUnasked;
+
+impl Doubles for RevealsUnasked {
+    fn answer(&mut self, slot: Slot, _: &Identity, message: &Message) -> Option<Message> {
+        let Body::SurvivorSet(set) = &message.body else {
+            return None;
+        };
+        Some(Message::new(Reveal {
+            sid2: set.sid2,
+            slot,
+            self_seed: RevealedSeed([7; 32]),
+            pair_seeds: Vec::new(),
+            chain_value: None,
+        }))
+    }
+}
+
+/// Members that give a value of their noise chain too many, whatever the certificate says.
+struct GivesAnyChainValue;
+
+impl Doubles for GivesAnyChainValue {
+    fn answer(&mut self, slot: Slot, _: &Identity, message: &Message) -> Option<Message> {
+        let Body::Certificate(certificate) = &message.body else {
+            return None;
+        };
+        Some(Message::new(Reveal {
+            sid2: certificate.set.sid2,
+            slot,
+            self_seed: RevealedSeed([7; 32]),
+            pair_seeds: Vec::new(),
+            chain_value: Some(RevealedSeed([8; 32])),
+        }))
+    }
+}
+
 /// A coordinator that blames whoever sends the same twice.
 #[derive(Default)]
 struct BlamesRepeats(BTreeSet<Vec<u8>>);
@@ -307,6 +346,37 @@ fn a_sum_without_one_of_its_survivors_is_noticed() {
 fn a_member_that_signs_twice_is_noticed() {
     let shortest = found("signed_twice", SignsAnything::default);
     assert!(shortest.operations.len() <= 4, "{}", shortest.to_json());
+}
+
+/// What no look at one message tells: each of these reveals is one that some certificate would ask for.
+// spec: [reveal.certificate]
+#[test]
+fn a_sum_that_nobody_certified_is_noticed() {
+    let shortest = found("known", || RevealsUnasked);
+    assert!(shortest.operations.len() <= 2, "{}", shortest.to_json());
+    let stages = Stages::default();
+    let everybody = |members| (0..members).map(Slot).collect();
+    assert_eq!(
+        stages.run(&shortest, &mut RevealsUnasked).unwrap_err(),
+        Violation::Known(Finding::NotCertified {
+            round: Round(1),
+            members: everybody(shortest.setting.members),
+            certified: None,
+        })
+    );
+}
+
+// spec: [reveal.chain] [noise.reveal.one]
+#[test]
+fn a_value_that_is_not_of_the_certified_level_is_noticed() {
+    let shortest = found("known", || GivesAnyChainValue);
+    assert!(shortest.operations.len() <= 2, "{}", shortest.to_json());
+    let stages = Stages::default();
+    let found = stages.run(&shortest, &mut GivesAnyChainValue).unwrap_err();
+    assert!(
+        matches!(found, Violation::Known(Finding::ChainValue { .. })),
+        "{found}"
+    );
 }
 
 // spec: [message.second]

@@ -12,7 +12,7 @@ use veilsum_proto::ids::{Round, Slot, UpdateDigest};
 use veilsum_proto::message::{
     Confirmation, PairSeedReveal, Reveal, RevealedSeed, ShareAnswer, Shares, SurvivorSet,
 };
-use veilsum_tests::knowledge::Finding;
+use veilsum_sim::knowledge::Finding;
 use veilsum_tests::{Play, Setup, skellam};
 
 const SECRET: RevealedSeed = RevealedSeed([0; 32]);
@@ -242,6 +242,21 @@ fn it_sees_that_two_rounds_with_one_reused_input_share_an_unknown() {
     assert_eq!(play.tap.known_sums(Round(2)).len(), 1);
     assert_eq!(play.tap.smallest_sum(), Some(slots([3])));
     assert_eq!(verdict(play), Err(below_floor([3])));
+}
+
+/// Six sums over eight inputs, each without another one: which differences of them tell little is not tried any more.
+#[test]
+fn it_gives_no_answer_where_too_many_sums_share_inputs() {
+    let mut play = Play::new(&Setup::new(9, 1, 2), &[8]);
+    for player in play.players.values_mut() {
+        player.floors.reuse_update = true;
+    }
+    for round in 1..7 {
+        play.reopen(round, 0);
+        play.silent.insert(Slot(round as u32 - 1));
+        play.finish();
+    }
+    assert_eq!(verdict(play), Err(Finding::TooManySums { sums: 6 }));
 }
 
 #[test]

@@ -8,7 +8,8 @@
 //! [`Script`] says who vanishes where. The [`Report`] says what came out, and whether it is the plain integer sum of the
 //! named survivors (and of the noise that stays, in a task with noise), computed on a separate path.
 //!
-//! [`ops`] goes further: rounds in virtual time from a list of operations, random or kept, each judged.
+//! [`ops`] goes further: rounds in virtual time from a list of operations, random or kept, each judged. What a coordinator with
+//! corrupt members knows after them is worked out in [`knowledge`].
 
 #![cfg_attr(
     not(test),
@@ -18,6 +19,7 @@
 mod cost;
 mod federation;
 mod inputs;
+pub mod knowledge;
 mod member;
 pub mod ops;
 mod report;

@@ -13,6 +13,7 @@ use veilsum_proto::masked::MaskedUpdate;
 use veilsum_proto::message::{Body, UploadHeader};
 use veilsum_proto::refusal::Refusal;
 use veilsum_sim::Inputs as _;
+use veilsum_sim::knowledge::peers;
 
 impl Play {
     /// Lets a member upload its own row.
@@ -57,17 +58,7 @@ impl Play {
             .share_set
             .as_ref()
             .expect("the member took a Share set");
-        let own = player
-            .accept
-            .iter()
-            .flat_map(|accept| &accept.cuts)
-            .map(|cut| cut.slot);
-        let cut = own
-            .chain(set.accepts.iter().map(|accept| accept.slot))
-            .collect::<BTreeSet<_>>();
-        let mut peers = self.context.neighbours_in(slot, &set.shared);
-        peers.retain(|peer| !cut.contains(peer));
-        peers.into_iter().collect()
+        peers(&self.context, slot, player.accept.as_ref(), set)
     }
 
     /// A contribution of these values, with the digest of the update they are; without noise.

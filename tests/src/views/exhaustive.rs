@@ -1,6 +1,5 @@
 //! Every strategy in a small complete graph, many drawn ones in a ring.
 
-use crate::knowledge::{Facts, Finding, judge_round};
 use crate::views::cohort::{Cohort, Set, bit};
 use crate::views::draw::draw;
 use crate::views::member::{Broken, View};
@@ -9,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use std::fmt;
 use veilsum_proto::ids::Round;
+use veilsum_sim::knowledge::{Facts, Finding, judge_round};
 
 /// What a search came to.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@
 //!
 //! A [`Strategy`] is what the coordinator shows to each honest member in each phase: advertised set, Share set, the survivor
 //! sets it asks it to sign; then every certificate it can make, to everybody, and every request for shares. Corrupt members
-//! sign whatever is asked, and hold all that is dealt to them. What is released becomes [`Facts`](crate::knowledge::Facts),
+//! sign whatever is asked, and hold all that is dealt to them. What is released becomes [`Facts`](veilsum_sim::knowledge::Facts),
 //! and the knowledge model judges them. To see that the search can find something, one rule at a time can be left out
 //! ([`Broken`]).
 

@@ -1,6 +1,5 @@
 //! The same strategy on the machines.
 
-use crate::knowledge::{Facts, Sums};
 use crate::play::Play;
 use crate::views::cohort::{Cohort, Set, slots};
 use crate::views::strategy::Strategy;
@@ -8,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::message::{Certificate, ShareRequest, ShareWanted, SignedSlot, SurvivorSet};
+use veilsum_sim::knowledge::{Facts, Sums};
 
 /// Shows the machines what the strategy says, then every certificate that can be put together, good or not, and asks
 /// everybody for every share of both kinds.

@@ -1,10 +1,10 @@
 //! What leaves honest members under one strategy.
 
-use crate::knowledge::{Facts, Upload};
 use crate::views::cohort::{Cohort, Set, bit, sid, sid2, slots};
 use crate::views::member::{Broken, View};
 use std::collections::{BTreeMap, BTreeSet};
 use veilsum_proto::ids::{Slot, UpdateDigest};
+use veilsum_sim::knowledge::{Facts, Upload};
 
 /// What the coordinator shows to each member; views of corrupt members mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

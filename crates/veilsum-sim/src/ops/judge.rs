@@ -1,9 +1,11 @@
-//! Not the members' own checks: what they promise, held against what they did.
+//! Not the members' own checks, and not what follows from what they said: that is for [`knowledge`](crate::knowledge). What they
+//! promise, held against what they did.
 //!
 //! The promises are those of `spec/protocol.md`; each is named with its requirement, and tests cite it.
 
+use crate::knowledge::{Finding, Key};
 use crate::ops::doubles::Publication;
-use crate::ops::record::{Key, Left, Record};
+use crate::ops::record::{Left, Record};
 use crate::ops::site::Site;
 use crate::ops::stage::Stage;
 use crate::updates::plain_sum;
@@ -62,14 +64,9 @@ pub enum Violation {
         /// The fault.
         fault: String,
     },
-    /// Two sets of one (task, round) can be certified.
-    #[error("round {round} has {got} sets that can be certified")]
-    TwoCertified {
-        /// Round.
-        round: Round,
-        /// Found.
-        got: usize,
-    },
+    /// The coordinator and the members that lied know something, or can show a certificate, that the theorem rules out.
+    #[error(transparent)]
+    Known(#[from] Finding),
     /// A member signed two sets in one (task, round).
     #[error("slot {slot} signed twice in round {round}")]
     SignedTwice {
@@ -130,7 +127,7 @@ impl Violation {
             Self::SurplusStayed { .. } => "surplus_stayed",
             Self::BelowFloor { .. } => "below_floor",
             Self::HonestBlamed { .. } => "honest_blamed",
-            Self::TwoCertified { .. } => "two_certified",
+            Self::Known(_) => "known",
             Self::SignedTwice { .. } => "signed_twice",
             Self::TwoChainValues { .. } => "two_chain_values",
             Self::BothKinds { .. } => "both_kinds",
@@ -229,36 +226,21 @@ fn wanted_sum(
     Some((sum, weight))
 }
 
-/// Who signed each set, or would help to, by task, round and content.
-type Signers = BTreeMap<(TaskDigest, Round, Vec<u8>), (Attempt, BTreeSet<Slot>)>;
-
-/// [confirm.once], [confirm.set], [confirm.quorum]: one set for each member and (task, round), none below the floor, and with all
-/// that liars may add no two that have a quorum.
+/// [confirm.once], [confirm.set]: one set for each member and (task, round), none below the floor.
 fn signatures(stage: &Stage, record: &Record) -> Result<(), Violation> {
     let mut by_member = BTreeMap::<(Slot, TaskDigest, Round), Vec<u8>>::new();
-    let mut by_set = Signers::new();
     for (slot, (task, round, attempt), left) in &record.left {
         let Left::Signed(set, _) = left else {
             continue;
         };
         let content = set.content();
-        let first = by_member
-            .entry((*slot, *task, *round))
-            .or_insert_with(|| content.clone());
-        if *first != content {
+        let first = by_member.entry((*slot, *task, *round));
+        if *first.or_insert_with(|| content.clone()) != content {
             return Err(Violation::SignedTwice {
                 slot: *slot,
                 round: *round,
             });
         }
-        let signers = by_set.entry((*task, *round, content));
-        let (_, signers) = signers.or_insert_with(|| {
-            (
-                *attempt,
-                survivors_that_lied(stage, record, *round, *attempt, set.survivors.iter()),
-            )
-        });
-        signers.insert(*slot);
         let want = stage
             .known(*round, *attempt)
             .map_or(0, |opening| opening.context.parameters.f);
@@ -271,44 +253,7 @@ fn signatures(stage: &Stage, record: &Record) -> Result<(), Violation> {
             });
         }
     }
-    certificates(stage, &by_set)
-}
-
-fn survivors_that_lied(
-    stage: &Stage,
-    record: &Record,
-    round: Round,
-    attempt: Attempt,
-    survivors: impl Iterator<Item = Slot>,
-) -> BTreeSet<Slot> {
-    let Some(opening) = stage.known(round, attempt) else {
-        return BTreeSet::new();
-    };
-    // A list with more liars than the task reckons with promises nothing here.
-    if record.liars.len() > opening.context.parameters.c as usize {
-        return BTreeSet::new();
-    }
-    let graph = &opening.context.graph;
-    survivors
-        .filter(|slot| record.liars.contains(slot) && graph.is_elector(*slot))
-        .collect()
-}
-
-fn certificates(stage: &Stage, by_set: &Signers) -> Result<(), Violation> {
-    let mut certifiable = BTreeMap::<(TaskDigest, Round), usize>::new();
-    for ((task, round, _), (attempt, signers)) in by_set {
-        let quorum = stage
-            .known(*round, *attempt)
-            .map(|opening| opening.context.parameters.q as usize);
-        if quorum.is_some_and(|quorum| signers.len() >= quorum) {
-            let count = certifiable.entry((*task, *round)).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-    match certifiable.into_iter().find(|(_, count)| *count > 1) {
-        Some(((_, round), got)) => Err(Violation::TwoCertified { round, got }),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// [upload.duplicate], [reveal.chain], [confirm.record], [reveal.record]: one vector for each member and attempt, one chain value for

@@ -1,17 +1,16 @@
 //! What happened, as far as it is judged: what left members' hands, whom the coordinator blamed, what it published.
 
+use crate::knowledge::{Facts, Finding, Key, judge};
 use crate::ops::judge::Violation;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use veilsum_dp::MemberNoise;
 use veilsum_proto::abort::Abort;
 use veilsum_proto::fault::{Fault, FaultKind};
-use veilsum_proto::ids::{Attempt, Round, Slot, TaskDigest};
+use veilsum_proto::ids::{Attempt, Round, Slot};
 use veilsum_proto::ledger::{Ledger as _, MemoryLedger};
 use veilsum_proto::message::{Body, Message, ShareAnswer, SurvivorSet};
 use veilsum_proto::session::{RoundContext, survivors_digest};
-
-/// One attempt of some task. A member that was shown another task has others than the coordinator's.
-pub(super) type Key = (TaskDigest, Round, Attempt);
 
 /// What came out of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +40,8 @@ pub struct End {
 #[derive(Default)]
 pub(super) struct Record {
     pub left: Vec<(Slot, Key, Left)>,
+    /// The same for the knowledge model. A member that was shown another task has other attempts than the coordinator.
+    facts: BTreeMap<Key, Facts>,
     pub ends: Vec<End>,
     pub faults: Vec<(Slot, &'static str)>,
     pub late: Vec<(Slot, &'static str)>,
@@ -74,11 +75,12 @@ impl Record {
     pub fn leaves(
         &mut self,
         slot: Slot,
-        context: &RoundContext,
+        context: &Arc<RoundContext>,
         ledger: &MemoryLedger,
         asked: &Message,
         answer: &Message,
     ) {
+        self.overhear(context, slot, asked, answer);
         let key = key_of(context);
         let certified = ledger
             .state()
@@ -111,6 +113,36 @@ impl Record {
             _ => return,
         };
         self.left.push((slot, key, left));
+    }
+
+    /// Notes what an answer gives away.
+    fn overhear(
+        &mut self,
+        context: &Arc<RoundContext>,
+        slot: Slot,
+        asked: &Message,
+        answer: &Message,
+    ) {
+        let facts = self.facts(context);
+        match (&asked.body, &answer.body) {
+            (Body::SurvivorSet(set), Body::Confirmation(_)) => facts.confirmed(set, slot),
+            (_, Body::Reveal(reveal)) => facts.revealed(reveal),
+            (_, Body::Shares(shares)) => facts.shared(shares),
+            _ => {}
+        }
+    }
+
+    /// What left members in this attempt, to be added to.
+    pub fn facts(&mut self, context: &Arc<RoundContext>) -> &mut Facts {
+        let of_attempt = self.facts.entry(key_of(context));
+        of_attempt.or_insert_with(|| Facts::new(context.clone()))
+    }
+
+    /// Holds what the coordinator knows, with the liars as its own, against the theorem. Attempts that reckon with fewer than lied
+    /// promise nothing.
+    pub fn judge_knowledge(&self) -> Result<(), Finding> {
+        let reckoned = |facts: &&Facts| self.liars.len() <= facts.context.parameters.c as usize;
+        judge(self.facts.values().filter(reckoned), &self.liars)
     }
 
     /// Notes a fault. Nobody is to be blamed that did not deviate; but what came too late for its phase may be told so.

@@ -32,7 +32,7 @@ pub(super) fn in_other_order(
             // faults were judged the first time
             match input {
                 Input::Message(from, message) => drop(machine.receive(*from, message)),
-                Input::Update(from, update) => drop(machine.receive_update(*from, update)),
+                Input::Update(from, update) => drop(machine.receive_update(*from, &*update)),
                 Input::Close => machine = machine.close(&mut Vec::new()),
             }
         }

@@ -1,6 +1,7 @@
 //! A member's site: the real machine, its ledger, and what a session keeps to send again.
 
 use crate::federation::generator;
+use crate::knowledge::peers;
 use crate::ops::doubles::Doubles;
 use crate::ops::record::{Left, Record, key_of};
 use crate::ops::stage::Stage;
@@ -15,7 +16,7 @@ use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, Round, Slot, UpdateDigest};
 use veilsum_proto::ledger::MemoryLedger;
 use veilsum_proto::member::{Floors, Member, Reply, UnlistedTasks};
-use veilsum_proto::message::{Body, Caps, Message, Open};
+use veilsum_proto::message::{Accept, Body, Caps, Message, Open, ShareSet};
 use veilsum_proto::session::RoundContext;
 
 pub(super) struct Site {
@@ -33,6 +34,7 @@ struct Session {
     advert: Parcel,
     upload: Option<Parcel>,
     advertised: Option<Bitmap>,
+    accept: Option<Accept>,
 }
 
 /// What travels at once: a message, and the vector that follows it if it is an upload's header.
@@ -122,12 +124,16 @@ impl Site {
         self.session = None;
         match machine.advertise(&mut self.ledger, around.now, &mut self.rng) {
             Ok(message) => {
+                if let Body::Advert(advert) = &message.body {
+                    around.record.facts(machine.context()).advertised(advert);
+                }
                 let advert = Parcel::of(&message, key);
                 self.session = Some(Session {
                     machine,
                     advert: advert.clone(),
                     upload: None,
                     advertised: None,
+                    accept: None,
                 });
                 Some(advert)
             }
@@ -175,12 +181,18 @@ impl Site {
                 if let Body::Adverts(adverts) = &message.body {
                     session.advertised = Some(adverts.advertised.clone());
                 }
+                if let Body::Accept(accept) = &answer.body {
+                    session.accept = Some(accept.clone());
+                }
                 around
                     .record
                     .leaves(self.slot, &context, &self.ledger, message, &answer);
                 Some(Parcel::of(&answer, key))
             }
-            Ok(Reply::Contribute) => self.upload(&context, around),
+            Ok(Reply::Contribute) => match &message.body {
+                Body::ShareSet(set) => self.upload(&context, set, around),
+                _ => None,
+            },
             // A Share set again: the coordinator lacks the update.
             Ok(Reply::Nothing) => session
                 .upload
@@ -197,7 +209,12 @@ impl Site {
         }
     }
 
-    fn upload(&mut self, context: &RoundContext, around: &mut Surroundings<'_>) -> Option<Parcel> {
+    fn upload(
+        &mut self,
+        context: &Arc<RoundContext>,
+        set: &ShareSet,
+        around: &mut Surroundings<'_>,
+    ) -> Option<Parcel> {
         let session = self.session.as_mut()?;
         let noise = session.machine.noise();
         let brought = around.stage.updates(context.round).of(self.slot)?;
@@ -212,6 +229,11 @@ impl Site {
                 return None;
             }
         };
+        if let Body::UploadHeader(header) = &header.body {
+            let peers = peers(context, self.slot, session.accept.as_ref(), set);
+            let facts = around.record.facts(context);
+            facts.uploaded(header, peers, digest);
+        }
         let vector = masked.blocks().to_le_bytes();
         let (round, attempt) = (context.round, context.attempt);
         if let Some(noise) = noise {

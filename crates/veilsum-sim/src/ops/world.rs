@@ -82,7 +82,9 @@ impl<'a> World<'a> {
         world.verdict(list)
     }
 
+    /// What the other side knows weighs most, so it is told first.
     fn verdict(mut self, list: &OperationList) -> Result<Outcome, Violation> {
+        self.record.judge_knowledge()?;
         if let Some(violation) = self.record.violation.take() {
             return Err(violation);
         }

@@ -67,7 +67,8 @@ impl Mul for Number {
 
     fn mul(self, other: Self) -> Self {
         let product = u128::from(self.0) * u128::from(other.0) % u128::from(MODULUS);
-        Self(u64::try_from(product).unwrap())
+        // below the modulus
+        Self(product as u64)
     }
 }
 

@@ -1,9 +1,9 @@
 //! What is known, held against the theorem of `spec/security.md`.
 
 use crate::knowledge::facts::Facts;
-use crate::knowledge::sums::{Input, Sum, Sums};
+use crate::knowledge::sums::{Input, Sum, Sums, TooManySums};
 use std::collections::{BTreeMap, BTreeSet};
-use veilsum_proto::ids::{Attempt, Round, Slot};
+use veilsum_proto::ids::{Round, Slot, TaskDigest};
 use veilsum_proto::message::SurvivorSet;
 
 /// What the other side knows or can show, and must not.
@@ -63,31 +63,43 @@ pub enum Finding {
         /// Who.
         slot: Slot,
     },
+    /// More sums over the same inputs than can be held against each other: no answer is taken for a bad one.
+    #[error("{sums} sums share inputs, more than can be judged")]
+    TooManySums {
+        /// Independent ones.
+        sums: usize,
+    },
 }
 
-/// Holds all attempts of all rounds against the theorem, one round after the other and then all together: inputs that are
+impl From<TooManySums> for Finding {
+    fn from(found: TooManySums) -> Self {
+        Self::TooManySums { sums: found.sums }
+    }
+}
+
+/// Holds all attempts of all (task, round)s against the theorem, one after the other and then all together: inputs that are
 /// equal in two rounds are one unknown. What rounds with noise tell together is for the site's privacy budget to bound, so
 /// they are left out of the second part.
 ///
 /// # Errors
 ///
 /// The first finding.
-pub fn judge(
-    attempts: &BTreeMap<(Round, Attempt), Facts>,
+pub fn judge<'a>(
+    attempts: impl IntoIterator<Item = &'a Facts>,
     corrupt: &BTreeSet<Slot>,
 ) -> Result<(), Finding> {
-    let mut rounds = BTreeMap::<Round, Vec<&Facts>>::new();
-    for ((round, _), facts) in attempts {
-        rounds.entry(*round).or_default().push(facts);
+    let mut rounds = BTreeMap::<(TaskDigest, Round), Vec<&Facts>>::new();
+    for facts in attempts {
+        let (task, round, _) = facts.key();
+        rounds.entry((task, round)).or_default().push(facts);
     }
-    for (round, facts) in &rounds {
+    for ((_, round), facts) in &rounds {
         judge_round(*round, facts, corrupt)?;
     }
-    let bare = attempts
-        .values()
-        .filter(|facts| facts.context.noise.is_none());
+    let bare = rounds.values().flatten().copied();
+    let bare = bare.filter(|facts| facts.context.noise.is_none());
     let bare = bare.collect::<Vec<_>>();
-    let lightest = Sums::of(bare.iter().copied(), corrupt).lightest();
+    let lightest = Sums::of(bare.iter().copied(), corrupt).lightest()?;
     check_floor(bare, corrupt, lightest)
 }
 
@@ -113,7 +125,9 @@ pub fn judge_round(
         });
     }
     let sums = Sums::of(attempts.iter().copied(), corrupt);
-    check_floor(attempts.iter().copied(), corrupt, sums.lightest())?;
+    // Where there are too many for that, there are two of them.
+    let lightest = sums.lightest().unwrap_or_default();
+    check_floor(attempts.iter().copied(), corrupt, lightest)?;
     if let [first, second, ..] = sums.basis() {
         return Err(Finding::TwoSums {
             round,
@@ -125,7 +139,7 @@ pub fn judge_round(
         check_certified(round, sum, certifiable.first(), corrupt)?;
         check_noise(round, sum, certifiable.first(), attempts)?;
     }
-    check_chains(round, attempts, certifiable.first())?;
+    check_chains(round, attempts, certifiable.first(), corrupt)?;
     Ok(sums.basis().first().cloned())
 }
 
@@ -186,7 +200,7 @@ fn check_noise(
         return Ok(());
     };
     let is_bare = |slot: &Slot| {
-        let there = sum.noise.get(&(round, facts.context.attempt, *slot));
+        let there = sum.noise.get(&(facts.key(), *slot));
         !there.is_some_and(|there| (0..=stays).all(|part| there.contains(&part)))
     };
     match sum.members().into_iter().find(is_bare) {
@@ -200,10 +214,12 @@ fn check_chains(
     round: Round,
     attempts: &[&Facts],
     certified: Option<&SurvivorSet>,
+    corrupt: &BTreeSet<Slot>,
 ) -> Result<(), Finding> {
     let mut seen = BTreeSet::new();
     for facts in attempts {
-        for (slot, values) in &facts.chain_values {
+        let values = facts.chain_values.iter();
+        for (slot, values) in values.filter(|(slot, _)| !corrupt.contains(slot)) {
             let wanted = certified.and_then(|set| level(facts, set));
             let end = facts.chain_ends.get(slot);
             let opens_level = |value| {

@@ -50,7 +50,7 @@ impl<'a> Secrets<'a> {
     }
 }
 
-/// Whether the shares given, with those of all corrupt neighbours, reach the threshold.
+/// Whether the shares given and those of all corrupt neighbours, each holder once, reach the threshold.
 fn is_rebuilt(
     facts: &Facts,
     corrupt: &BTreeSet<Slot>,
@@ -61,6 +61,7 @@ fn is_rebuilt(
     let inside = corrupt
         .iter()
         .filter(|other| graph.are_neighbours(slot, **other));
-    let given = shares.get(&slot).map_or(0, BTreeSet::len);
-    given + inside.count() >= facts.context.parameters.t as usize
+    let given = shares.get(&slot).into_iter().flatten();
+    let holders = given.chain(inside).collect::<BTreeSet<_>>();
+    holders.len() >= facts.context.parameters.t as usize
 }

@@ -3,19 +3,19 @@
 use crate::knowledge::number::Number;
 
 /// Coefficients by column, ascending, none of them 0.
-pub(super) type Row = Vec<(u32, Number)>;
+pub(super) type Row = Vec<(usize, Number)>;
 
 /// What the span of `rows` holds that has no column below `hidden`, as a reduced echelon basis.
-pub(super) fn eliminate(rows: Vec<Row>, hidden: u32) -> Vec<Row> {
-    let mut holders = vec![Vec::new(); hidden as usize];
+pub(super) fn eliminate(rows: Vec<Row>, hidden: usize) -> Vec<Row> {
+    let mut holders = vec![Vec::new(); hidden];
     for (index, row) in rows.iter().enumerate() {
         for (column, _) in row.iter().take_while(|(column, _)| *column < hidden) {
-            holders[*column as usize].push(index);
+            holders[*column].push(index);
         }
     }
     let mut rows = rows.into_iter().map(Some).collect::<Vec<_>>();
     for column in 0..hidden {
-        let mut holding = std::mem::take(&mut holders[column as usize]);
+        let mut holding = std::mem::take(&mut holders[column]);
         holding.sort_unstable();
         holding.dedup();
         holding.retain(|index| coefficient(rows[*index].as_ref(), column).is_some());
@@ -28,10 +28,11 @@ pub(super) fn eliminate(rows: Vec<Row>, hidden: u32) -> Vec<Row> {
             continue;
         };
         for other in holding.into_iter().filter(|index| *index != pivot.0) {
-            let row = rows[other].take().expect("the row holds the column");
-            rows[other] = Some(without(&row, &pivot.1, column));
+            rows[other] = rows[other]
+                .take()
+                .map(|row| without(&row, &pivot.1, column));
             for (gained, _) in pivot.1.iter().take_while(|(column, _)| *column < hidden) {
-                holders[*gained as usize].push(other);
+                holders[*gained].push(other);
             }
         }
     }
@@ -62,11 +63,11 @@ pub(super) fn reduced(rows: Vec<Row>) -> Vec<Row> {
 }
 
 /// `row` less the multiple of `pivot` that takes its `column` away.
-fn without(row: &Row, pivot: &Row, column: u32) -> Row {
-    let Some(own) = coefficient(Some(row), column) else {
+fn without(row: &Row, pivot: &Row, column: usize) -> Row {
+    let own = coefficient(Some(row), column);
+    let Some((own, of_pivot)) = own.zip(coefficient(Some(pivot), column)) else {
         return row.clone();
     };
-    let of_pivot = coefficient(Some(pivot), column).expect("the pivot holds its column");
     let factor = -(own * of_pivot.inverse());
     let (mut left, mut right) = (row.iter().peekable(), pivot.iter().peekable());
     let mut sum = Vec::with_capacity(row.len() + pivot.len());
@@ -87,7 +88,7 @@ fn without(row: &Row, pivot: &Row, column: u32) -> Row {
     }
 }
 
-fn coefficient(row: Option<&Row>, column: u32) -> Option<Number> {
+fn coefficient(row: Option<&Row>, column: usize) -> Option<Number> {
     let row = row?;
     let found = row.binary_search_by_key(&column, |(column, _)| *column);
     found.ok().map(|index| row[index].1)
@@ -97,7 +98,7 @@ fn coefficient(row: Option<&Row>, column: u32) -> Option<Number> {
 mod tests {
     use super::*;
 
-    fn row(entries: &[(u32, i32)]) -> Row {
+    fn row(entries: &[(usize, i32)]) -> Row {
         let number = |value: i32| match value {
             ..0 => (value..0).fold(Number::ZERO, |sum, _| sum - Number::ONE),
             _ => (0..value).fold(Number::ZERO, |sum, _| sum + Number::ONE),

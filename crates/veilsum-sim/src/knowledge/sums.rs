@@ -1,11 +1,11 @@
 //! The equations of all uploads, and which combinations of inputs they determine.
 
 use crate::knowledge::algebra::{Row, eliminate, reduced};
-use crate::knowledge::facts::{Facts, Upload};
+use crate::knowledge::facts::{Facts, Key, Upload};
 use crate::knowledge::number::Number;
 use crate::knowledge::secrets::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
-use veilsum_proto::ids::{Attempt, Round, Sid2, Slot, UpdateDigest};
+use veilsum_proto::ids::{Sid2, Slot, UpdateDigest};
 
 /// Input of one member.
 pub type Input = (Slot, UpdateDigest);
@@ -16,7 +16,7 @@ pub struct Sum {
     /// Coefficients.
     pub inputs: BTreeMap<Input, Number>,
     /// Noise of each member and attempt: 0 its base noise, from 1 on its components.
-    pub noise: BTreeMap<(Round, Attempt, Slot), BTreeSet<usize>>,
+    pub noise: BTreeMap<(Key, Slot), BTreeSet<usize>>,
 }
 
 /// All combinations of inputs that are known.
@@ -27,13 +27,20 @@ pub struct Sums {
     rows: Vec<Row>,
 }
 
+/// More sums are known at once than differences of them can be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManySums {
+    /// Independent sums that share inputs.
+    pub sums: usize,
+}
+
 /// What an upload is made of, in the order of elimination: masks first, then what may be left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Unknown {
-    SelfMask(Round, Attempt, Slot, Sid2),
+    SelfMask(Key, Slot, Sid2),
     /// Lower and higher slot.
-    PairMask(Round, Attempt, Slot, Slot, Sid2),
-    Noise(Round, Attempt, Slot, usize),
+    PairMask(Key, Slot, Slot, Sid2),
+    Noise(Key, Slot, usize),
     Input(Slot, UpdateDigest),
 }
 
@@ -67,15 +74,15 @@ impl Sums {
     /// A combination with fewest inputs vanishes on as many independent inputs as the space allows, so it is enough to try
     /// those; inputs that no combination tells apart are tried once.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// When the space has more than five dimensions: too many are tried then.
-    pub fn lightest(&self) -> Option<BTreeSet<Input>> {
+    /// [`TooManySums`] when more than five share inputs: more would be tried than there is time for.
+    pub fn lightest(&self) -> Result<Option<BTreeSet<Input>>, TooManySums> {
         let blocks = blocks(&self.rows);
-        let lightest = blocks.iter().filter_map(|block| lightest_of(block));
-        let row = lightest.min_by_key(Vec::len)?;
-        let inputs = row.iter().map(|(column, _)| self.inputs[*column as usize]);
-        Some(inputs.collect())
+        let lightest = blocks.iter().map(|block| lightest_of(block));
+        let lightest = lightest.collect::<Result<Vec<_>, _>>()?;
+        let row = lightest.into_iter().flatten().min_by_key(Vec::len);
+        Ok(row.map(|row| row.iter().map(|(column, _)| self.inputs[*column]).collect()))
     }
 
     fn solved(equations: &[Vec<(Unknown, Number)>]) -> Self {
@@ -83,13 +90,10 @@ impl Sums {
         let mut unknowns = unknowns.collect::<Vec<_>>();
         unknowns.sort_unstable();
         unknowns.dedup();
-        let column = |unknown: &Unknown| {
-            let found = unknowns.binary_search(unknown).expect("it is listed");
-            u32::try_from(found).unwrap()
-        };
-        let first = |shown: fn(&Unknown) -> bool| {
-            u32::try_from(unknowns.partition_point(|unknown| !shown(unknown))).unwrap()
-        };
+        // each is listed
+        let column = |unknown: &Unknown| unknowns.partition_point(|other| other < unknown);
+        let first =
+            |shown: fn(&Unknown) -> bool| unknowns.partition_point(|unknown| !shown(unknown));
         let masks = first(|unknown| matches!(unknown, Unknown::Noise(..) | Unknown::Input(..)));
         let noise = first(|unknown| matches!(unknown, Unknown::Input(..)));
         let rows = equations.iter().map(|equation| {
@@ -101,12 +105,10 @@ impl Sums {
             row
         });
         let left = eliminate(rows.collect(), masks);
-        let inputs = unknowns[noise as usize..]
-            .iter()
-            .map(|unknown| match unknown {
-                Unknown::Input(slot, update) => (*slot, *update),
-                other => panic!("found {other:?}, wanted an input"),
-            });
+        let inputs = unknowns.iter().filter_map(|unknown| match unknown {
+            Unknown::Input(slot, update) => Some((*slot, *update)),
+            Unknown::SelfMask(..) | Unknown::PairMask(..) | Unknown::Noise(..) => None,
+        });
         let of_inputs = left.iter().map(|row| {
             let inputs = row.iter().filter(|(column, _)| *column >= noise);
             inputs
@@ -123,11 +125,10 @@ impl Sums {
 
 /// The masked update as an equation: what is known is left out.
 fn equation(facts: &Facts, secrets: &Secrets<'_>, upload: &Upload) -> Vec<(Unknown, Number)> {
-    let (round, attempt) = (facts.context.round, facts.context.attempt);
-    let (slot, sid2) = (upload.slot, upload.sid2);
+    let (key, slot, sid2) = (facts.key(), upload.slot, upload.sid2);
     let mut unknowns = vec![(Unknown::Input(slot, upload.update), Number::ONE)];
     if !secrets.is_self_known(upload) {
-        let mask = Unknown::SelfMask(round, attempt, slot, sid2);
+        let mask = Unknown::SelfMask(key, slot, sid2);
         unknowns.push((mask, Number::ONE));
     }
     for peer in upload.peers.iter().copied() {
@@ -138,12 +139,12 @@ fn equation(facts: &Facts, secrets: &Secrets<'_>, upload: &Upload) -> Vec<(Unkno
             } else {
                 -Number::ONE
             };
-            unknowns.push((Unknown::PairMask(round, attempt, low, high, sid2), sign));
+            unknowns.push((Unknown::PairMask(key, low, high, sid2), sign));
         }
     }
     if facts.context.noise.is_some() {
         let parts = 0..=facts.closed_components(slot);
-        let noise = parts.map(|part| Unknown::Noise(round, attempt, slot, part));
+        let noise = parts.map(|part| Unknown::Noise(key, slot, part));
         unknowns.extend(noise.map(|noise| (noise, Number::ONE)));
     }
     unknowns
@@ -155,15 +156,17 @@ fn sum(row: &Row, unknowns: &[Unknown]) -> Sum {
         noise: BTreeMap::new(),
     };
     for (column, coefficient) in row {
-        match unknowns[*column as usize] {
+        match unknowns[*column] {
             Unknown::Input(slot, update) => {
                 sum.inputs.insert((slot, update), *coefficient);
             }
-            Unknown::Noise(round, attempt, slot, part) => {
-                let parts = sum.noise.entry((round, attempt, slot)).or_default();
+            Unknown::Noise(key, slot, part) => {
+                let parts = sum.noise.entry((key, slot)).or_default();
                 parts.insert(part);
             }
-            mask => panic!("found {mask:?} after its elimination"),
+            Unknown::SelfMask(..) | Unknown::PairMask(..) => {
+                debug_assert!(false, "a mask is left after its elimination");
+            }
         }
     }
     sum
@@ -191,9 +194,14 @@ fn blocks(rows: &[Row]) -> Vec<Vec<Row>> {
 }
 
 /// The row of fewest entries in the span of a block.
-fn lightest_of(block: &[Row]) -> Option<Row> {
-    let free = block.len().checked_sub(1)?;
-    assert!(free < 5, "{} sums are known at once", block.len());
+fn lightest_of(block: &[Row]) -> Result<Option<Row>, TooManySums> {
+    let sums = block.len();
+    let Some(free) = sums.checked_sub(1) else {
+        return Ok(None);
+    };
+    if sums > MOST_SUMS {
+        return Err(TooManySums { sums });
+    }
     let mut classes = block
         .iter()
         .flatten()
@@ -209,11 +217,11 @@ fn lightest_of(block: &[Row]) -> Option<Row> {
             best = Some(row.clone());
         }
     });
-    best
+    Ok(best)
 }
 
 /// The coefficients of a column over the block, up to a factor.
-fn direction(block: &[Row], column: u32) -> Vec<Number> {
+fn direction(block: &[Row], column: usize) -> Vec<Number> {
     let of_row = |row: &Row| {
         let found = row.iter().find(|(own, _)| *own == column);
         found.map_or(Number::ZERO, |(_, coefficient)| *coefficient)
@@ -228,7 +236,7 @@ fn direction(block: &[Row], column: u32) -> Vec<Number> {
 }
 
 /// Calls `visit` with every row that is left when `free` columns are taken away from the block.
-fn vanishing(block: Vec<Row>, columns: &[u32], free: usize, visit: &mut dyn FnMut(&Row)) {
+fn vanishing(block: Vec<Row>, columns: &[usize], free: usize, visit: &mut dyn FnMut(&Row)) {
     if free == 0 {
         block.iter().for_each(visit);
         return;
@@ -244,8 +252,8 @@ fn vanishing(block: Vec<Row>, columns: &[u32], free: usize, visit: &mut dyn FnMu
 }
 
 /// The row with `column` moved to 0 and every other one up.
-fn with_first(row: &Row, column: u32) -> Row {
-    let moved = |own: u32| if own == column { 0 } else { own + 1 };
+fn with_first(row: &Row, column: usize) -> Row {
+    let moved = |own: usize| if own == column { 0 } else { own + 1 };
     let mut row = row
         .iter()
         .map(|(own, coefficient)| (moved(*own), *coefficient))
@@ -254,9 +262,12 @@ fn with_first(row: &Row, column: u32) -> Row {
     row
 }
 
-fn without_first(row: Row, column: u32) -> Row {
+fn without_first(row: Row, column: usize) -> Row {
     debug_assert!(row.iter().all(|(own, _)| *own != 0 && *own != column + 1));
     row.into_iter()
         .map(|(own, coefficient)| (own - 1, coefficient))
         .collect()
 }
+
+/// Sums that share inputs, at most, of which every difference is tried.
+const MOST_SUMS: usize = 5;
