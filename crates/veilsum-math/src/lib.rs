@@ -27,11 +27,14 @@ pub mod keystream;
 pub mod mask;
 pub mod ring;
 pub mod sharing;
+mod threads;
 
 pub use backend::Backend;
 pub use keystream::{Keystream, KeystreamKey};
-pub use mask::{Mask, Sign, Threads, apply_masks, apply_masks_to_block};
+pub use mask::{Mask, Sign, apply_masks, apply_masks_to_block};
 pub use ring::{BLOCK_BYTES, BLOCK_LIMBS, Blocks, LengthMismatch, PartialLimb};
 pub use sharing::{
     Lagrange, LagrangeCache, NonCanonical, Point, Secret, ShareValue, SharingError, split,
+    split_over,
 };
+pub use threads::Threads;

@@ -9,15 +9,16 @@
 use std::fmt;
 
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use zeroize::Zeroizing;
 
 pub use crate::deferred::Sign;
+pub use crate::threads::Threads;
 
 use crate::backend::{BATCH_BYTES, Backend, accumulate};
 use crate::deferred::Deferred;
 use crate::keystream::{Keystream, KeystreamKey};
-use crate::ring::{BLOCK_BYTES, BLOCK_LIMBS, Blocks};
+use crate::ring::{BLOCK_BYTES, BLOCK_LIMBS, Blocks, add_with_carry};
 
 /// One mask: its keystream and its sign.
 pub struct Mask {
@@ -49,28 +50,43 @@ impl fmt::Debug for Mask {
     }
 }
 
-/// How many threads share the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
-    /// The caller's thread alone.
-    One,
-    /// The rayon pool of the caller, block by block.
-    All,
-}
-
 /// Applies every mask to every block; the result does not depend on `threads`, nor on the order of
 /// the masks.
 pub fn apply_masks(vector: &mut Blocks, masks: &[Mask], threads: Threads) {
-    let limbs = vector.limbs_mut();
+    let groups = threads.count().min(masks.len() / MIN_GROUP);
+    let few_blocks = vector.block_count() < threads.count();
     match threads {
-        Threads::One => limbs
-            .chunks_mut(BLOCK_LIMBS)
-            .enumerate()
-            .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
-        Threads::All => limbs
+        Threads::All if few_blocks && groups > 1 => apply_in_groups(vector, masks, groups),
+        Threads::All => vector
+            .limbs_mut()
             .par_chunks_mut(BLOCK_LIMBS)
             .enumerate()
             .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
+        Threads::One => vector
+            .limbs_mut()
+            .chunks_mut(BLOCK_LIMBS)
+            .enumerate()
+            .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
+    }
+}
+
+/// Fewer blocks than threads: each thread adds up some of the masks over all blocks. A sum of masks
+/// is as secret as they are.
+fn apply_in_groups(vector: &mut Blocks, masks: &[Mask], groups: usize) {
+    let limbs = vector.len();
+    let sums: Vec<Zeroizing<Blocks>> = masks
+        .par_chunks(masks.len().div_ceil(groups))
+        .map(|masks| {
+            let mut sum = Zeroizing::new(Blocks::zeroed(limbs));
+            apply_masks(&mut sum, masks, Threads::One);
+            sum
+        })
+        .collect();
+    for sum in &sums {
+        let blocks = vector.limbs_mut().chunks_mut(BLOCK_LIMBS);
+        for (block, sum) in blocks.zip(sum.iter_blocks()) {
+            add_with_carry(block, sum);
+        }
     }
 }
 
@@ -110,6 +126,9 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
 /// Limbs that all masks go over before the next ones: 8 KiB with their carry counts stay in the L1
 /// cache, beside the round keys of a hundred masks.
 const CHUNK_LIMBS: usize = 512;
+
+/// Masks that are worth a thread and a vector of its own.
+const MIN_GROUP: usize = 4;
 
 #[cfg(test)]
 mod tests;

@@ -201,7 +201,7 @@ fn check_length(found: usize, wanted: usize) -> Result<(), LengthMismatch> {
     }
 }
 
-fn add_with_carry(sum: &mut [u64], block: &[u64]) {
+pub(crate) fn add_with_carry(sum: &mut [u64], block: &[u64]) {
     let mut carry = false;
     for (limb, &other) in sum.iter_mut().zip(block) {
         (*limb, carry) = limb.carrying_add(other, carry);

@@ -71,6 +71,30 @@ fn all_threads_do_what_one_does() {
     }
 }
 
+/// Of a short vector each thread takes some masks, of a long one some blocks.
+#[test]
+fn a_pool_of_any_size_does_what_one_thread_does() {
+    let sign = |i: u8| match i % 3 {
+        0 => Sign::Subtract,
+        _ => Sign::Add,
+    };
+    for count in [0, 1, 7, 8, 23] {
+        let signed: Vec<_> = (0..count).map(|i| (i, sign(i))).collect();
+        let masks = masks(&signed);
+        for length in [0, 1, 513, 4096, 4097, 9001] {
+            let mut one = random(length, 7);
+            apply_masks(&mut one, &masks, Threads::One);
+            for threads in [1, 2, 3, 8] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                let mut all = random(length, 7);
+                pool.unwrap()
+                    .install(|| apply_masks(&mut all, &masks, Threads::All));
+                assert_eq!(one, all, "{count} masks, {length} limbs, {threads} threads");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_block_alone_is_masked_as_in_its_vector() {
     let masks = masks(&[(1, Sign::Add), (2, Sign::Subtract)]);

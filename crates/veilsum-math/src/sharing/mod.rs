@@ -27,7 +27,7 @@ mod split;
 mod value;
 
 pub use lagrange::{Lagrange, LagrangeCache};
-pub use split::split;
+pub use split::{split, split_over};
 pub use value::{NonCanonical, Secret, ShareValue};
 
 /// Where the polynomial of a sharing is evaluated for one slot; never zero, where the secret is.

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::field::{Addend, LANES, Lazy, lanes};
 use super::{Point, Secret, ShareValue, SharingError, check_distinct};
+use crate::Threads;
 
 /// Shares `secret` so that any `threshold` of the shares rebuild it; share `i` belongs to
 /// `points[i]`.
@@ -27,6 +28,26 @@ pub fn split(
     points: &[Point],
     rng: &mut (impl CryptoRng + ?Sized),
 ) -> Result<Vec<ShareValue>, SharingError> {
+    split_over(secret, threshold, points, Threads::One, rng)
+}
+
+/// As [`split`], the shares worked out by several threads; they are the same. For hundreds of
+/// points: below that, waking a thread takes longer than the shares.
+///
+/// # Errors
+///
+/// As [`split`].
+///
+/// # Security
+///
+/// As [`split`].
+pub fn split_over(
+    secret: &Secret,
+    threshold: usize,
+    points: &[Point],
+    threads: Threads,
+    rng: &mut (impl CryptoRng + ?Sized),
+) -> Result<Vec<ShareValue>, SharingError> {
     if !(1..=points.len()).contains(&threshold) {
         return Err(SharingError::Threshold {
             threshold,
@@ -39,14 +60,14 @@ pub fn split(
     let mut coefficients = Zeroizing::new(Vec::with_capacity(threshold));
     coefficients.push(Addend::new(secret.scalar()));
     coefficients.extend((1..threshold).map(|_| Addend::new(Secret::random(rng).scalar())));
-    let mut shares = Vec::with_capacity(points.len());
-    for points in points.chunks(LANES) {
+    let tasks: Vec<_> = points.chunks(LANES).collect();
+    let shares = threads.map(tasks, |points| {
         let values = evaluate(&coefficients, lanes(points));
-        for (value, _) in values.iter().zip(points) {
-            shares.push(ShareValue::from_scalar(Box::new(value.reduce())));
-        }
-    }
-    Ok(shares)
+        let scalars = values.iter().take(points.len()).map(Lazy::reduce);
+        let shares = scalars.map(|scalar| ShareValue::from_scalar(Box::new(scalar)));
+        shares.collect::<Vec<_>>()
+    });
+    Ok(shares.into_iter().flatten().collect())
 }
 
 /// Horner's rule, lowest coefficient first.

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha12Rng;
 use rand_core::{Infallible, TryCryptoRng, TryRng};
 
 use super::*;
+use crate::Threads;
 
 /// The group order minus one, the largest canonical encoding.
 const LARGEST: &str = "ecd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
@@ -93,6 +94,23 @@ fn shares_are_the_values_of_the_drawn_polynomial() {
 
     for (share, x) in shares.iter().zip([1u128, 10, 1 << 32]) {
         assert_eq!(*share.scalar(), Scalar::from(5 + 7 * x + 11 * x * x));
+    }
+}
+
+#[test]
+fn several_threads_deal_the_shares_of_one() {
+    let secret = Secret::random(&mut ChaCha12Rng::seed_from_u64(8));
+    for count in [1, 4, 301] {
+        let deal = |threads| {
+            let rng = &mut ChaCha12Rng::seed_from_u64(9);
+            let threshold = count as usize / 2 + 1;
+            let shares = split_over(&secret, threshold, &points(count), threads, rng).unwrap();
+            shares
+                .iter()
+                .map(|share| *share.expose_bytes())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(deal(Threads::One), deal(Threads::All), "{count} points");
     }
 }
 
