@@ -31,7 +31,26 @@ impl ServerConfig {
             limits: Limits::default(),
         }
     }
+
+    /// Limits whose windows are so narrow that what members may have under way unread, a stream each, stays within a part of the
+    /// staging budget.
+    // spec: [service.stage.windows]
+    pub(crate) fn limits_for(&self, members: u32) -> Limits {
+        let unread = self.staging_budget / UNREAD_PART;
+        let window = unread.checked_div(members.into()).unwrap_or(unread);
+        let window = u32::try_from(window).unwrap_or(u32::MAX);
+        Limits {
+            stream_window: self.limits.stream_window.min(window.max(LEAST_WINDOW)),
+            ..self.limits.clone()
+        }
+    }
 }
+
+/// The part of the staging budget that may lie unread beside it.
+const UNREAD_PART: u64 = 4;
+
+/// A narrower window would have members wait for the network's round trips.
+const LEAST_WINDOW: u32 = 64 << 10;
 
 /// One task and how its rounds are run.
 #[derive(Clone, Debug)]
@@ -80,5 +99,29 @@ impl Default for Gather {
             members: None,
             wait: Duration::from_secs(60),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // spec: [service.stage.windows]
+    #[test]
+    fn what_all_members_may_have_unread_is_a_quarter_of_the_budget() {
+        let config = ServerConfig::new(([127, 0, 0, 1], 0).into(), PathBuf::new());
+        let window = |members| config.limits_for(members).stream_window;
+        assert_eq!(window(100), config.limits.stream_window);
+        assert_eq!(u64::from(window(1000)), (1 << 28) / 1000);
+        assert_eq!(window(1_000_000), 64 << 10);
+        let narrow = Limits {
+            stream_window: 5000,
+            ..Limits::default()
+        };
+        let config = ServerConfig {
+            limits: narrow,
+            ..config
+        };
+        assert_eq!(config.limits_for(1_000_000).stream_window, 5000);
     }
 }

@@ -91,16 +91,13 @@ impl Service {
             events: Box::new(events),
             roster: roster.clone(),
         });
+        let limits = config.limits_for(roster.len());
         // spec: [service.admission]
         let admission = move |key: &[u8; 32]| {
             PublicKey::parse(key).is_ok_and(|key| roster.slot_of(&key).is_some())
         };
-        let endpoint = ServerEndpoint::bind(
-            config.listen,
-            &signing_key,
-            Arc::new(admission),
-            config.limits,
-        )?;
+        let endpoint =
+            ServerEndpoint::bind(config.listen, &signing_key, Arc::new(admission), limits)?;
         let address = endpoint.local_addr().map_err(ServerError::System)?;
         let endpoint = Arc::new(endpoint);
         Ok(Self::run(address, endpoint, shared, tasks, &interrupted))

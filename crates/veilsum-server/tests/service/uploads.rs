@@ -15,26 +15,29 @@ const DIM: u64 = 50_000;
 // spec: [service.stage.budget] [service.stage.clean]
 #[tokio::test]
 async fn with_a_tiny_budget_uploads_spill_to_files_and_the_sum_is_exact() {
-    let federation = Federation::new(4);
-    let mut config = federation.config();
-    config.staging_budget = 1000;
-    let mut house = federation.serve_with(config, vec![task("counts", DIM, 1)]);
+    let federation = Federation::new(3);
+    let mut server = federation.config();
+    server.staging_budget = 1000;
+    let mut house = federation.serve_with(server, vec![config(0)]);
     let staging = federation.state().join("staging");
-    let mut most = 0;
-    let _members = federation.join_all(house.address, 0..4);
-    let (.., survivors, sum) = {
-        let result = house.result();
-        tokio::pin!(result);
-        loop {
-            tokio::select! {
-                found = &mut result => break found,
-                () = tokio::time::sleep(Duration::from_millis(1)) => most = most.max(files(&staging)),
-            }
+    let _members = federation.join_all(house.address, [0, 1]);
+    let (mut site, mut ends, header, bytes) = ready(&federation, &house, 2).await;
+    let (first, rest) = bytes.split_at(bytes.len() / 2);
+    let mut upload = ends.1.open_upload(header.encode().into()).await.unwrap();
+    upload.write(first).await.unwrap();
+    let spilled = async {
+        while files(&staging) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
+    let spilled = tokio::time::timeout(Duration::from_secs(30), spilled).await;
+    spilled.expect("nothing was spilled");
+    upload.write(rest).await.unwrap();
+    upload.finish().await.unwrap();
+    let (.., survivors, sum) = finish(&mut site, &mut ends, &mut house).await;
+    assert_eq!(survivors, [0, 1, 2]);
     assert_eq!(sum, plain_sum(&survivors, Round(1), DIM));
     assert_eq!(files(&staging), 0);
-    assert!(most > 0, "nothing was ever spilled");
 }
 
 // spec: [service.stage.wait]
