@@ -158,6 +158,9 @@ impl Sum {
 
     /// SHA-256 over the packed sum as little-endian limbs, as receipts name it.
     pub fn digest(&self) -> Hash {
-        Hash(Sha256::digest(self.packed.blocks().to_le_bytes()).into())
+        let blocks = self.packed.blocks();
+        let bytes = (0..blocks.block_count()).filter_map(|index| blocks.le_bytes_of_block(index));
+        let digest = bytes.fold(Sha256::new(), |digest, block| digest.chain_update(block));
+        Hash(digest.finalize().into())
     }
 }
