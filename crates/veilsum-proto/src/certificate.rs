@@ -5,6 +5,7 @@ use crate::ids::{Sid, Sid2, Slot};
 use crate::label::Label;
 use crate::message::{Certificate, SignedSlot, SurvivorSet};
 use crate::session::{RoundContext, SetError};
+use veilsum_math::Threads;
 
 /// Survivors with a certificate that was checked. There is no other way to get one.
 ///
@@ -68,7 +69,7 @@ impl CertificateError {
 }
 
 impl Survivors {
-    /// Checks a certificate under the sessions and the Share set the checker knows.
+    /// Checks a certificate under the sessions and the Share set the checker knows; signatures last, on so many threads.
     ///
     /// # Errors
     ///
@@ -85,6 +86,7 @@ impl Survivors {
         sid2: &Sid2,
         shared: &Bitmap,
         certificate: &Certificate,
+        threads: Threads,
     ) -> Result<Self, CertificateError> {
         let set = &certificate.set;
         if set.sid != *sid || set.sid2 != *sid2 {
@@ -101,8 +103,11 @@ impl Survivors {
                 return Err(CertificateError::Duplicate(signed.slot));
             }
             last = Some(signed.slot);
-            check_signer(context, set, signed)?;
         }
+        let checked = threads.map(&certificate.signatures, |signed| {
+            check_signer(context, set, signed)
+        });
+        checked.into_iter().collect::<Result<(), _>>()?;
         Ok(Self { set: set.clone() })
     }
 

@@ -12,6 +12,7 @@ use crate::ids::Slot;
 use crate::masked::Accumulator;
 use crate::message::{Body, Certificate, Message, SignedSlot, SurvivorSet, UploadHeader};
 use std::collections::BTreeMap;
+use veilsum_math::Threads;
 
 /// Waits for signatures.
 #[derive(Debug)]
@@ -112,6 +113,7 @@ impl ConfirmPhase {
             &stage.sid2,
             &stage.shared,
             &certificate,
+            Threads::One,
         ) {
             Ok(survivors) => Coordinator::Reveal(Box::new(RevealPhase::new(
                 stage,

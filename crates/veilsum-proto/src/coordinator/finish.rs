@@ -98,16 +98,17 @@ impl Finished {
 /// Takes off every self mask of a survivor, every pair mask between a survivor and a dropped peer, and the surplus noise.
 // spec: [finish.unmask]
 pub(super) fn finish(reveal: RevealPhase, seeds: Seeds, faults: &mut Vec<Fault>) -> Coordinator {
+    let survivors = reveal.survivors.bitmap().iter().collect::<Vec<_>>();
+    let of_each = Threads::All.map(&survivors, |slot| masks_of(&reveal, &seeds, *slot));
     let mut masks = Vec::new();
-    for slot in reveal.survivors.bitmap().iter() {
-        let own = self_mask(&reveal, &seeds, slot);
-        let Some((own, pairs)) = own.zip(pair_masks(&reveal, &seeds, slot, faults)) else {
+    for (slot, of_one) in survivors.into_iter().zip(of_each) {
+        let Some((of_one, blamed)) = of_one else {
             let reason =
                 format!("a mask of slot {slot} cannot be rebuilt from what was advertised");
             return Coordinator::Aborted(Abort::SumOutOfRange { reason });
         };
-        masks.push(own);
-        masks.extend(pairs);
+        masks.extend(of_one);
+        faults.extend(blamed);
     }
     let (surpluses, unremoved) = reveal.surpluses();
     let RevealPhase {
@@ -170,6 +171,14 @@ fn kept(
         level,
         unremoved,
     }))
+}
+
+/// What has to come off for one survivor, and whom its pair seeds convict; `None` if it cannot be rebuilt.
+fn masks_of(reveal: &RevealPhase, seeds: &Seeds, slot: Slot) -> Option<(Vec<Mask>, Vec<Fault>)> {
+    let mut faults = Vec::new();
+    let mut masks = vec![self_mask(reveal, seeds, slot)?];
+    masks.extend(pair_masks(reveal, seeds, slot, &mut faults)?);
+    Some((masks, faults))
 }
 
 fn self_mask(reveal: &RevealPhase, seeds: &Seeds, slot: Slot) -> Option<Mask> {

@@ -117,10 +117,11 @@ fn check_adverts(me: &Me, own: &Advert, adverts: &Adverts) -> Result<(), Refusal
         check_proofs(context, own, adverts)?;
     }
     // spec: [advert.signature]
-    adverts.neighbours.iter().try_for_each(|proven| {
+    let checked = me.threads.map(&adverts.neighbours, |proven| {
         check_advert(context, &proven.advert)
             .map_err(|_| Refusal::AdvertSignature(proven.advert.slot))
-    })
+    });
+    checked.into_iter().collect()
 }
 
 /// Exactly the neighbours in U1, ascending.

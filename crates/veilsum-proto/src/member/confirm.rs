@@ -70,8 +70,14 @@ impl Uploaded {
     ) -> Result<Survivors, Refusal> {
         let ready = &self.ready;
         let shared = &ready.share_set.shared;
-        let survivors =
-            Survivors::certified(&me.context, &ready.sid, &ready.sid2, shared, certificate)?;
+        let survivors = Survivors::certified(
+            &me.context,
+            &ready.sid,
+            &ready.sid2,
+            shared,
+            certificate,
+            me.threads,
+        )?;
         check_holds(SURVIVORS, survivors.bitmap(), me.slot)?;
         let (task, round, sid2) = (me.context.task_digest, me.context.round, ready.sid2);
         let digest = survivors_digest(&sid2, survivors.bitmap());

@@ -99,7 +99,14 @@ impl Revealing {
             return Ok(Reply::Send(Message::new(self.reveal.clone())));
         }
         let shared = &self.share_set.shared;
-        Survivors::certified(&me.context, &self.sid, &self.sid2, shared, certificate)?;
+        Survivors::certified(
+            &me.context,
+            &self.sid,
+            &self.sid2,
+            shared,
+            certificate,
+            me.threads,
+        )?;
         Err(Refusal::OtherSurvivors)
     }
 

@@ -16,7 +16,8 @@ use crate::refusal::Refusal;
 use crate::session::RoundContext;
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
-use veilsum_math::sharing::{Point, ShareValue, split};
+use veilsum_math::Threads;
+use veilsum_math::sharing::{Point, ShareValue, split_over};
 
 pub(super) struct Shared {
     sid: Sid,
@@ -63,20 +64,27 @@ impl Shared {
         let context = &me.context;
         let sid = context.sid(&adverts.advertised, &adverts.root);
         let (mut edges, mut cuts) = (BTreeMap::new(), BTreeMap::new());
-        for proven in &adverts.neighbours {
-            match Edge::agree(&sid, own, &proven.advert, &seal_key, &root_seed) {
-                Some(edge) => drop(edges.insert(proven.advert.slot, edge)),
+        let agreed = me.threads.map(&adverts.neighbours, |proven| {
+            let edge = Edge::agree(&sid, own, &proven.advert, &seal_key, &root_seed);
+            (proven.advert.slot, edge)
+        });
+        for (slot, edge) in agreed {
+            match edge {
+                Some(edge) => drop(edges.insert(slot, edge)),
                 // spec: [share.cut-key]
-                None => drop(cuts.insert(proven.advert.slot, CutReason::Key)),
+                None => drop(cuts.insert(slot, CutReason::Key)),
             }
         }
-        let mut roots = deal(context, me.slot, root_seed.secret(), rng)?;
-        let mut selves = deal(context, me.slot, self_seed.secret(), rng)?;
-        let parts = edges.iter().filter_map(|(slot, edge)| {
+        let mut roots = deal(me, root_seed.secret(), rng)?;
+        let mut selves = deal(me, self_seed.secret(), rng)?;
+        let dealt = edges.iter().filter_map(|(slot, edge)| {
             let (root, own) = (roots.remove(slot)?, selves.remove(slot)?);
-            Some(edge.sealing.seal(&root, &own, edge.pair_hash))
+            Some((edge, root, own))
         });
-        let parts = parts.collect::<Vec<_>>();
+        let dealt = dealt.collect::<Vec<_>>();
+        let parts = me.threads.map(dealt, |(edge, root, own)| {
+            edge.sealing.seal(&root, &own, edge.pair_hash)
+        });
         let root = parts_root(context, &sid, me.slot, &adverts.advertised, &parts);
         let signature = sign_shares(&me.identity, &sid, me.slot, &root);
         let sealed = SealedShares {
@@ -160,21 +168,24 @@ impl Shared {
             cuts,
             seen: BTreeSet::new(),
         };
-        for share in &delivered.shares {
-            // spec: [share.signature]
-            if !is_signed(me, &sid, &adverts.advertised, share) {
-                continue;
-            }
-            taken.seen.insert(share.from);
-            let Some(edge) = edges.remove(&share.from) else {
-                continue;
-            };
-            match edge.take(share) {
-                Ok((held, pair_seed)) => {
-                    taken.held.insert(share.from, held);
-                    taken.pair_seeds.insert(share.from, pair_seed);
+        let received = delivered.shares.iter();
+        let received = received.map(|share| (share, edges.remove(&share.from)));
+        let opened = me
+            .threads
+            .map(received.collect::<Vec<_>>(), |(share, edge)| {
+                // spec: [share.signature]
+                let signed = is_signed(me, &sid, &adverts.advertised, share);
+                signed.then(|| (share.from, edge.map(|edge| edge.take(share))))
+            });
+        for (from, taking) in opened.into_iter().flatten() {
+            taken.seen.insert(from);
+            match taking {
+                Some(Ok((held, pair_seed))) => {
+                    taken.held.insert(from, held);
+                    taken.pair_seeds.insert(from, pair_seed);
                 }
-                Err(reason) => drop(taken.cuts.insert(share.from, reason)),
+                Some(Err(reason)) => drop(taken.cuts.insert(from, reason)),
+                None => {} // cut for its keys before
             }
         }
         Accepted::new(
@@ -295,22 +306,24 @@ pub(crate) fn parts_tree(
 /// Shares of one secret for all neighbours on the graph, present or not: the threshold does not depend on who came.
 // spec: [share.threshold]
 fn deal(
-    context: &RoundContext,
-    own: Slot,
+    me: &Me,
     secret: &veilsum_math::Secret,
     rng: &mut dyn CryptoRng,
 ) -> Result<BTreeMap<Slot, ShareValue>, Refusal> {
-    let neighbours = context.graph.neighbours(own);
+    let neighbours = me.context.graph.neighbours(me.slot);
     let points = neighbours
         .iter()
         .map(|slot| Point::of_slot(slot.0))
         .collect::<Vec<_>>();
-    let shares = split(
-        secret,
-        context.parameters.t as usize,
-        &points,
-        &mut &mut *rng,
-    )
-    .map_err(|error| Refusal::Sharing(error.to_string()))?;
+    let threads = match points.len() < MANY_POINTS {
+        true => Threads::One,
+        false => me.threads,
+    };
+    let threshold = me.context.parameters.t as usize;
+    let shares = split_over(secret, threshold, &points, threads, &mut &mut *rng)
+        .map_err(|error| Refusal::Sharing(error.to_string()))?;
     Ok(neighbours.into_iter().zip(shares).collect())
 }
+
+/// Points whose shares take long enough to be worth several threads.
+const MANY_POINTS: usize = 256;
