@@ -29,6 +29,10 @@ pub(super) struct Line {
     pub(super) at: u64,
     /// SHA-256 of the line before, its line end included.
     pub(super) previous: Hash,
+    /// Drawn when the process that wrote it opened the ledger. Lines of ledgers that are older than this have none.
+    // spec: [ledger.opening]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) opening: Option<Hash>,
     /// What is about to be done.
     // spec: [ledger.charged]
     pub(super) entry: Entry,

@@ -43,11 +43,10 @@ impl LedgerFiles {
         if let Some(path) = taken {
             return Err(FileLedgerError::Exists { path: path.clone() });
         }
-        let mut id = [0; 32];
-        getrandom::fill(&mut id).map_err(|error| FileLedgerError::Randomness(error.to_string()))?;
+        let (id, opening) = (drawn()?, drawn()?);
         let header = Header {
             veilsum_ledger: Header::VERSION,
-            id: Hash(id),
+            id,
             member: *member,
         };
         let bytes = header.encode();
@@ -62,7 +61,7 @@ impl LedgerFiles {
             head: chain::digest(&bytes),
         };
         self.write_marks(&mark)?;
-        Ok(self.ledger(file, *member, mark))
+        Ok(self.ledger(file, *member, mark, opening))
     }
 
     /// See [`FileLedger::open`].
@@ -72,6 +71,7 @@ impl LedgerFiles {
     /// As there.
     pub fn open(&self) -> Result<FileLedger, FileLedgerError> {
         let mut file = self.lock()?;
+        let opening = drawn()?;
         let mut bytes = Vec::new();
         let io = |source| FileLedgerError::io("read", &self.path, source);
         file.read_to_end(&mut bytes).map_err(io)?;
@@ -90,7 +90,7 @@ impl LedgerFiles {
         }
         let mark = story.mark();
         self.write_marks(&mark)?;
-        let mut ledger = self.ledger(file, story.member, mark);
+        let mut ledger = self.ledger(file, story.member, mark, opening);
         story.lines.iter().for_each(|(line, _)| ledger.apply(line));
         Ok(ledger)
     }
@@ -203,19 +203,27 @@ impl LedgerFiles {
         self.marks.iter().try_for_each(|place| mark.write(place))
     }
 
-    fn ledger(&self, file: File, member: PublicKey, mark: Mark) -> FileLedger {
+    fn ledger(&self, file: File, member: PublicKey, mark: Mark, opening: Hash) -> FileLedger {
         FileLedger {
             path: self.path.clone(),
             member,
             file,
             marks: self.marks.clone(),
             mark,
+            opening,
             state: LedgerState::default(),
             joined: Default::default(),
             last_at: 0,
             broken: None,
         }
     }
+}
+
+/// Like no other, at any time and anywhere.
+fn drawn() -> Result<Hash, FileLedgerError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| FileLedgerError::Randomness(error.to_string()))?;
+    Ok(Hash(bytes))
 }
 
 /// What the file holds: a header, lines that follow from each other, and perhaps a torn end.

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use veilsum_proto::identity::PublicKey;
-use veilsum_proto::ids::{Round, TaskDigest};
+use veilsum_proto::ids::{Hash, Round, TaskDigest};
 use veilsum_proto::ledger::{Entry, Ledger, LedgerError, LedgerState};
 
 use chain::Line;
@@ -51,6 +51,8 @@ pub struct FileLedger {
     file: File,
     marks: Vec<PathBuf>,
     mark: Mark,
+    /// Of this opening alone: two processes that write the same entry in the same second write two lines.
+    opening: Hash,
     state: LedgerState,
     joined: BTreeMap<(TaskDigest, Round), u64>,
     last_at: u64,
@@ -131,14 +133,19 @@ impl FileLedger {
         self.state.apply(&line.entry);
     }
 
-    /// Line, sync, marks, sync; in this order.
-    // spec: [ledger.durable] [ledger.mark]
     fn append(&mut self, entry: Entry) -> Result<(), FileLedgerError> {
         self.check_marks()?;
+        self.write(entry)
+    }
+
+    /// Line, sync, marks, sync; in this order.
+    // spec: [ledger.durable] [ledger.mark]
+    fn write(&mut self, entry: Entry) -> Result<(), FileLedgerError> {
         let line = Line {
             seq: self.mark.entries.saturating_add(1),
             at: now().max(self.last_at),
             previous: self.mark.head,
+            opening: Some(self.opening),
             entry,
         };
         let bytes = line.encode();

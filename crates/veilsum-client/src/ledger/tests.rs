@@ -366,6 +366,7 @@ fn every_torn_line_beyond_the_marks_is_dropped() {
         seq: 4,
         at: 0,
         previous: site.open().mark.head,
+        opening: None,
         entry: advert(1, 0),
     };
     let line = line.encode();
@@ -394,6 +395,7 @@ fn a_whole_line_beyond_the_marks_is_kept() {
         seq: 4,
         at: 0,
         previous: site.open().mark.head,
+        opening: None,
         entry: advert(1, 0),
     };
     let text = site.text() + &String::from_utf8(line.encode()).unwrap();
@@ -442,6 +444,61 @@ fn a_copy_that_shares_a_mark_stops_both() {
     let error = second.record(advert(1, 0)).unwrap_err();
     assert!(error.to_string().contains("another process"), "{error}");
     assert!(second.state().is_err(), "nothing more is done with it");
+}
+
+/// Both look at the mark before either writes it, and write the same entry in the same second.
+// spec: [ledger.clone] [ledger.opening]
+#[test]
+fn a_copy_that_acts_in_the_same_second_is_found_out_by_its_next_act() {
+    let site = Site::new();
+    let clone = tempfile::tempdir().unwrap();
+    let path = clone.path().join("ledger.jsonl");
+    fs::copy(site.path(), &path).unwrap();
+    fs::copy(site.beside(), clone.path().join("ledger.jsonl.mark")).unwrap();
+    let copy = LedgerFiles::new(&path).second_mark(site.far());
+    let (mut first, mut second) = (site.open(), copy.open().unwrap());
+    (first.last_at, second.last_at) = (u64::MAX, u64::MAX);
+    first.check_marks().unwrap();
+    second.check_marks().unwrap();
+    first.write(advert(1, 0)).unwrap();
+    second.write(advert(1, 0)).unwrap();
+    assert_ne!(first.mark, second.mark);
+    let error = first.record(signed(1)).unwrap_err();
+    assert!(error.to_string().contains("another process"), "{error}");
+    drop(first);
+    assert_eq!(site.refused(), "ledger_forked");
+    second.record(signed(1)).unwrap();
+}
+
+// spec: [ledger.opening]
+#[test]
+fn lines_carry_their_opening_and_older_ones_without_it_are_read() {
+    let site = Site::new();
+    let (mut head, mut text) = (None, String::new());
+    for line in site.text().split_inclusive('\n') {
+        let kept = match head {
+            None => line.to_owned(),
+            Some(previous) => {
+                let mut line: Line = serde_json::from_str(line).unwrap();
+                assert!(line.opening.take().is_some());
+                line.previous = previous;
+                String::from_utf8(line.encode()).unwrap()
+            }
+        };
+        head = Some(chain::digest(kept.as_bytes()));
+        text += &kept;
+    }
+    assert!(!text.contains("opening"));
+    fs::write(site.path(), text).unwrap();
+    for mark in [site.beside(), site.far()] {
+        let mut old = Mark::read(&mark).unwrap().unwrap();
+        old.head = head.unwrap();
+        old.write(&mark).unwrap();
+    }
+    site.open().record(advert(1, 0)).unwrap();
+    let ledger = site.open();
+    assert_eq!(ledger.entries(), 4);
+    assert!(ledger.has_joined(&TASK, Round(1)));
 }
 
 // spec: [ledger.unwritable]
