@@ -3,10 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -14,10 +12,14 @@ use tokio::sync::watch;
 use veilsum_proto::ids::Slot;
 use veilsum_quic::{CloseCode, Peer, SendError};
 
+use crate::faults::Faults;
+
 /// The members that are connected now.
 #[derive(Debug)]
 pub(crate) struct Directory {
     members: Mutex<BTreeMap<Slot, Entry>>,
+    /// Of all members, connected or not.
+    faults: Mutex<Faults>,
     /// Counts arrivals and departures.
     changes: watch::Sender<u64>,
 }
@@ -30,13 +32,13 @@ pub(crate) struct Ticket(u64);
 struct Entry {
     ticket: Ticket,
     peer: Peer,
-    faults: AtomicU32,
 }
 
 impl Directory {
     pub(crate) fn new() -> Self {
         Self {
             members: Mutex::default(),
+            faults: Mutex::default(),
             changes: watch::Sender::new(0),
         }
     }
@@ -44,12 +46,7 @@ impl Directory {
     /// Puts a member's connection in place of an older one; the ticket names it.
     pub(crate) fn enter(&self, slot: Slot, peer: Peer) -> Ticket {
         let ticket = Ticket(self.changed());
-        let entry = Entry {
-            ticket,
-            peer,
-            faults: AtomicU32::new(0),
-        };
-        self.lock().insert(slot, entry);
+        self.lock().insert(slot, Entry { ticket, peer });
         self.changes.send_modify(|_| {});
         ticket
     }
@@ -85,16 +82,21 @@ impl Directory {
         }
     }
 
-    /// Counts a fault of the member's connection and ends it when there were too many.
+    /// Counts a fault of the member and ends its connection when there were too many.
     // spec: [service.fault.limit]
-    pub(crate) fn count_fault(&self, slot: Slot) {
-        let members = self.lock();
-        let Some(Entry { peer, faults, .. }) = members.get(&slot) else {
+    pub(crate) fn count_fault(&self, slot: Slot, now: Instant) {
+        if !self.faults().count(slot, now) {
             return;
-        };
-        if faults.fetch_add(1, Ordering::Relaxed) >= FAULTS {
+        }
+        if let Some(Entry { peer, .. }) = self.lock().get(&slot) {
             peer.close(CloseCode::Refused);
         }
+    }
+
+    /// Whether the member had so many faults that it has to wait before it connects again.
+    // spec: [service.fault.limit]
+    pub(crate) fn has_to_wait(&self, slot: Slot, now: Instant) -> bool {
+        self.faults().are_too_many(slot, now)
     }
 
     /// Slots that are connected, ascending.
@@ -131,11 +133,13 @@ impl Directory {
         ticket
     }
 
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        // whole between any two statements that can panic
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Slot, Entry>> {
         // whole between any two statements that can panic
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Faults a connection may have before it is closed; an honest member has none.
-const FAULTS: u32 = 64;

@@ -22,6 +22,7 @@ mod directory;
 mod durable;
 mod error;
 mod event;
+mod faults;
 mod hook;
 #[doc(hidden)]
 pub mod ingest;

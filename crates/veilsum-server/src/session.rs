@@ -1,6 +1,6 @@
 //! A connected member: its frames, its uploads, its blob requests. Not its part in a round, which outlives the connection.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
@@ -26,6 +26,9 @@ pub(crate) async fn run(shared: Arc<Shared>, peer: Peer, frames: ControlReceiver
     let Some(slot) = key.ok().and_then(|key| shared.roster.slot_of(&key)) else {
         return peer.close(CloseCode::NotOnRoster);
     };
+    if shared.directory.has_to_wait(slot, Instant::now()) {
+        return peer.close(CloseCode::Refused);
+    }
     // spec: [service.frame]
     peer.set_frame_limit(frame_limit(&shared.caps));
     let ticket = shared.directory.enter(slot, peer.clone());

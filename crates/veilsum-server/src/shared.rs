@@ -1,6 +1,6 @@
 //! What sessions and round loops share.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use veilsum_proto::{
@@ -64,9 +64,17 @@ impl Shared {
         (self.events)(event);
     }
 
-    /// Tells the member and the operator. Nothing else follows: the round goes on.
+    /// Tells the member and the operator, and counts the fault. Nothing else follows: the round goes on.
     // spec: [service.fault]
     pub(crate) fn blame(&self, complaint: Complaint) {
+        let slot = complaint.slot;
+        self.tell(complaint);
+        self.directory.count_fault(slot, Instant::now());
+    }
+
+    /// As [`Shared::blame`], of what a network or a disk can do to a member that behaves.
+    // spec: [service.fault.limit]
+    pub(crate) fn tell(&self, complaint: Complaint) {
         let Complaint { slot, kind, text } = complaint;
         tracing::info!(%slot, kind, text, "fault");
         let notice = Message::new(FaultNotice {
@@ -74,7 +82,6 @@ impl Shared {
             text: text.as_bytes().to_vec(),
         });
         self.directory.send(slot, encoded(&notice));
-        self.directory.count_fault(slot);
         self.emit(&Event::Fault {
             id: slot,
             name: self.name_of(slot),

@@ -230,7 +230,7 @@ impl Arrival<'_> {
                 body.refuse(StreamCode::Internal);
                 tracing::warn!(slot = %self.slot, %error, "upload could not be staged");
                 let complaint = Complaint::new(self.slot, error.kind(), error);
-                self.shared.blame(complaint);
+                self.shared.tell(complaint);
                 // others need not wait for the pause that follows
                 drop(begun);
                 self.ask_again().await;
@@ -270,13 +270,15 @@ impl Arrival<'_> {
 }
 
 /// Blames the sender of an upload that is not whole; one that went away or gave up is no fault.
+// spec: [service.fault.limit]
 fn complain(shared: &Shared, slot: Slot, error: &UploadError) {
+    let tell = |kind| shared.tell(Complaint::new(slot, kind, error));
     let kind = match error {
         UploadError::HeaderTooLarge { .. } => "too_long",
         UploadError::HeaderTruncated { .. } => "malformed",
         UploadError::TooShort { .. } | UploadError::TooLong { .. } => "wrong_length",
-        UploadError::TooSlow { .. } => "too_slow",
-        UploadError::Late { .. } => "late",
+        UploadError::TooSlow { .. } => return tell("too_slow"),
+        UploadError::Late { .. } => return tell("late"),
         UploadError::Abandoned { .. } | UploadError::Ended | UploadError::Closed(_) => {
             tracing::debug!(%slot, %error, "upload broken off");
             return;
