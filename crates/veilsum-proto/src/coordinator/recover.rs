@@ -1,5 +1,7 @@
 //! Reveal, trip 2: shares stand in for survivors that went silent after Upload.
 
+mod outstanding;
+
 use crate::abort::Abort;
 use crate::coordinator::finish::{Seeds, finish};
 use crate::coordinator::reveal::{RevealPhase, is_committed};
@@ -10,6 +12,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::ids::Slot;
 use crate::keys::{RootSeed, SelfSeed, root_share_digest, self_share_digest};
 use crate::message::{Body, Message, RevealedSeed, ShareAnswer, ShareRequest, ShareWanted, Shares};
+use outstanding::Outstanding;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use veilsum_math::Secret;
@@ -21,6 +24,8 @@ pub struct RecoverPhase {
     pub(super) reveal: RevealPhase,
     /// Secrets wanted, with the good shares that came, by holder.
     targets: BTreeMap<Target, Gathered>,
+    /// Those of them that lack shares, by who could help.
+    outstanding: Outstanding,
     answered: BTreeSet<Slot>,
 }
 
@@ -68,7 +73,10 @@ impl Target {
 impl RecoverPhase {
     // spec: [recover.targets]
     pub(super) fn new(reveal: RevealPhase) -> Self {
-        let targets = needed(&reveal).into_iter().map(|target| {
+        let silent = reveal.waits_for().into_iter();
+        let mut outstanding =
+            Outstanding::new(silent.map(|slot| (slot, targets_of(&reveal, slot))));
+        let targets = outstanding.targets().map(|target| {
             let holders = holders(&reveal, target);
             (
                 target,
@@ -78,10 +86,14 @@ impl RecoverPhase {
                 },
             )
         });
-        let targets = targets.collect();
+        let targets = targets.collect::<BTreeMap<_, _>>();
+        for (target, gathered) in &targets {
+            outstanding.lacks(*target, &gathered.holders);
+        }
         Self {
             reveal,
             targets,
+            outstanding,
             answered: BTreeSet::new(),
         }
     }
@@ -95,7 +107,7 @@ impl RecoverPhase {
                 // A chain value that does not stand blames its sender, whose seeds count all the same.
                 let outcome = self.reveal.receive_reveal(from, reveal);
                 if self.reveal.revealed.len() > before {
-                    self.forget_needless();
+                    self.forget_needless(from);
                 }
                 outcome
             }
@@ -145,9 +157,13 @@ impl RecoverPhase {
         }
         let value =
             ShareValue::from_canonical_bytes(&share.0).map_err(|_| FaultKind::Share(slot))?;
+        let threshold = self.threshold();
         match self.targets.get_mut(&target) {
             Some(gathered) if gathered.holders.contains(&from) => {
-                drop(gathered.shares.insert(from, value))
+                let first = gathered.shares.insert(from, value).is_none();
+                if first && gathered.shares.len() == threshold {
+                    self.outstanding.has(target, &gathered.holders);
+                }
             }
             Some(_) => return Err(FaultKind::NotAsked(slot)),
             // A share of a secret that a late reveal made needless is no fault.
@@ -156,9 +172,22 @@ impl RecoverPhase {
         Ok(())
     }
 
-    fn forget_needless(&mut self) {
-        let needed = needed(&self.reveal);
-        self.targets.retain(|target, _| needed.contains(target));
+    /// What a survivor needed that is silent no more, and nobody else needs.
+    fn forget_needless(&mut self, from: Slot) {
+        let threshold = self.threshold();
+        for target in targets_of(&self.reveal, from) {
+            let Some(gathered) = self.targets.get(&target) else {
+                continue;
+            };
+            let is_short = gathered.shares.len() < threshold;
+            if !self.outstanding.spare(from, target, is_short) {
+                continue;
+            }
+            if is_short {
+                self.outstanding.has(target, &gathered.holders);
+            }
+            self.targets.remove(&target);
+        }
     }
 
     // spec: [recover.silent]
@@ -201,20 +230,11 @@ impl RecoverPhase {
     /// own reveal would spare them: these until the deadline, whatever the holders have said.
     // spec: [recover.late]
     pub(super) fn waits_for(&self) -> Vec<Slot> {
-        let short = self.targets.iter();
-        let short = short
-            .filter(|(_, gathered)| gathered.shares.len() < self.threshold())
-            .collect::<BTreeMap<_, _>>();
-        let holders = short.values().flat_map(|gathered| &gathered.holders);
+        let holders = self.outstanding.holders();
         let mut awaited = holders
             .filter(|slot| !self.answered.contains(slot))
-            .copied()
             .collect::<BTreeSet<_>>();
-        let spares = |silent: &Slot| {
-            let of_silent = targets_of(&self.reveal, *silent);
-            of_silent.iter().any(|target| short.contains_key(target))
-        };
-        awaited.extend(self.reveal.waits_for().into_iter().filter(spares));
+        awaited.extend(self.outstanding.silent());
         awaited.into_iter().collect()
     }
 
@@ -304,12 +324,6 @@ impl RecoverPhase {
             .map(|gathered| gathered.shares.len().saturating_mul(48));
         self.reveal.held_bytes().saturating_add(shares.sum())
     }
-}
-
-/// Secrets without which the sum cannot be unmasked.
-fn needed(reveal: &RevealPhase) -> BTreeSet<Target> {
-    let silent = reveal.waits_for().into_iter();
-    silent.flat_map(|slot| targets_of(reveal, slot)).collect()
 }
 
 /// Secrets that the silence of one survivor makes necessary.
