@@ -12,8 +12,8 @@ from reference import check_spec, driver, vectoring
 
 COMMANDS = {
     "check-spec": lambda arguments: check_spec.run(),
-    "write-vectors": lambda arguments: vectoring.write(),
-    "verify-vectors": lambda arguments: vectoring.verify(),
+    "write-vectors": vectoring.write,
+    "verify-vectors": vectoring.verify,
     "member": driver.member,
     "coordinator": driver.coordinator,
     "cross-run": driver.cross_run,

@@ -175,14 +175,14 @@ class Coordinator:
         return stored
 
     def close_upload(self) -> dict[int, wire.SurvivorSet]:
-        """[upload.quorum] [upload.fix]"""
+        """[upload.fix] [upload.quorum]"""
         c = self.context
         self.survivors = frozenset(self.masked)
         electors = sorted(self.survivors & c.graph.electorate)
 
         def check() -> None:
-            require(len(electors) >= c.parameters.q, "upload.quorum", f"{len(electors)} electors uploaded")
             c.check_survivors(self.survivors, self.shared)
+            require(len(electors) >= c.parameters.q, "upload.quorum", f"{len(electors)} electors uploaded")
 
         self._end_unless("Upload", True, check)
         self.set = wire.SurvivorSet(self.sid, self.sid2, c.bitmap(self.survivors))
@@ -204,9 +204,9 @@ class Coordinator:
         q = self.context.parameters.q
         found = len(self.signatures)
         self._end_unless("Confirm", False, lambda: require(found >= q, "confirm.quorum", f"{found} signatures"))
-        certificate = wire.Certificate(self.set, tuple(self.signatures[slot] for slot in sorted(self.signatures)))
+        self.certificate = wire.Certificate(self.set, tuple(self.signatures[slot] for slot in sorted(self.signatures)))
         self.phase = "Reveal"
-        return {slot: certificate for slot in sorted(self.survivors)}
+        return {slot: self.certificate for slot in sorted(self.survivors)}
 
     # Reveal and Recover.
 
@@ -256,17 +256,18 @@ class Coordinator:
     def holders(self, target: int) -> list[int]:
         return [slot for slot in self.masked_with[target] if slot in self.survivors]
 
-    def requests(self) -> dict[int, wire.ShareRequest]:
-        """What each holder is asked for."""
+    def requests(self) -> dict[int, wire.ShareRequest | wire.Certificate]:
+        """[recover.targets] What each holder is asked for. [recover.silent] Who has not revealed gets the certificate again instead."""
         silent, roots = self.wanted()
-        out: dict[int, list[tuple[int, object]]] = {}
-        for target in silent:
-            for holder in self.holders(target):
-                out.setdefault(holder, []).append((wire.SELF_SEED, self.headers[target]))
-        for target in roots:
-            for holder in self.holders(target):
-                out.setdefault(holder, []).append((wire.ROOT_SEED, target))
-        return {slot: wire.ShareRequest(self.sid2, tuple(entries)) for slot, entries in sorted(out.items())}
+        wanted = [(wire.SELF_SEED, slot, self.headers[slot]) for slot in silent] + [(wire.ROOT_SEED, slot, slot) for slot in roots]
+        out: dict[int, wire.ShareRequest | wire.Certificate] = {}
+        for holder in sorted(self.survivors - set(self.answered)):
+            entries = tuple((kind, content) for kind, target, content in wanted if holder in self.holders(target))
+            if holder not in self.reveals:
+                out[holder] = self.certificate
+            elif entries:
+                out[holder] = wire.ShareRequest(self.sid2, entries)
+        return out
 
     def on_shares(self, sender: int, message: wire.Shares) -> None:
         """[recover.verify] Good shares count beside bad ones."""

@@ -37,6 +37,7 @@ from .tasks import (
 )
 
 PAGE = 4096
+MOST_LANES = 1 << 60
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def one_deviation(kind: int, clip: float, padded: int) -> float:
 
 
 def plan(task: Task, n: int, noise_bound: int = 0) -> Plan:
+    require(n >= 1, "encode.plan.bound", "nobody enrolled")
     coordinates = sum(map(coordinates_of, task.tensors))
     kind, encoding = task.encoding
     rows, padded, weight, levels, range_ = 1, coordinates, 1, 0, 0.0
@@ -108,6 +110,7 @@ def plan(task: Task, n: int, noise_bound: int = 0) -> Plan:
     lane_max = high - low
     fits = all(-(1 << 63) <= x < 1 << 63 for x in (n * (low - noise_bound), n * (high + noise_bound), -low))
     require(fits and n * lane_max < 1 << 64, "encode.plan.bound", f"lanes of up to {lane_max}")
+    require(padded + (weight > 1) < MOST_LANES, "encode.plan.size", f"{padded} padded coordinates")
     made = Plan(task, n, noise_bound, coordinates, rows, padded, weight, levels, range_, -low, lane_max, (n * lane_max).bit_length())
     if kind == FLOAT and encoding.rounding == CONDITIONAL:
         require(conditional_bound(made) < 1 << 128, "encode.round.conditional", "a bound of 2^128 or more")

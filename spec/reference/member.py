@@ -421,7 +421,8 @@ class Member:
         require(all(each == named for each in known), "reveal.record", "other survivors are in the ledger")
         if self.revealed is not None:
             return self.revealed
-        self.ledger.record(Entry("certified", task, round_, sid2=self.sid2, digest=named[1]))
+        if not known:
+            self.ledger.record(Entry("certified", task, round_, sid2=self.sid2, digest=named[1]))
         self.certified, self.survivors = raw, survivors
         self.revealed = self._reveal(context, survivors)
         return self.revealed
@@ -449,13 +450,13 @@ class Member:
         answers = []
         for kind, content in message.wanted:
             slot = content.slot if kind == wire.SELF_SEED else content
-            require(slot in self.masked_with, "reveal.own-peers", f"not masked with slot {slot}")
             if kind == wire.SELF_SEED:
                 require(slot in self.survivors, "reveal.self-of-survivor", f"slot {slot} is no survivor")
                 own = (content.sid, content.sid2) == (self.sid, self.sid2)
                 require(own and context.header_is_signed(content), "reveal.header", f"no signed header of slot {slot}")
             else:
                 require(slot in self.shared and slot not in self.survivors, "reveal.root-of-dropped", f"slot {slot}")
+            require(slot in self.masked_with, "reveal.own-peers", f"not masked with slot {slot}")
             answers.append(wire.ShareAnswer(kind, slot, self.held[slot][0 if kind == wire.ROOT_SEED else 1]))
         return wire.Shares(self.sid2, self.slot, tuple(answers))
 

@@ -118,8 +118,12 @@ class Runner:
         script: Script,
         round_: int = 1,
         draws: Callable[[int, dict[str, bytes]], Draw] | None = None,
+        attempt: int = 0,
+        base_model: bytes = bytes(32),
+        weights: Mapping[int, int] | None = None,
     ) -> None:
-        self.context = context.derive(parties.roster, tasks.encode(task), round_, 0)
+        self.context = context.derive(parties.roster, tasks.encode(task), round_, attempt, base_model)
+        self.weights = weights or {}
         self.coordinator = Coordinator(self.context, parties.coordinator)
         self.updates, self.script = updates, script
         self.draws: dict[int, dict[str, bytes]] = {slot: {} for slot in self.context.graph.population}
@@ -164,7 +168,7 @@ class Runner:
                 continue
             member, update = self.members[slot], self.updates[slot]
             member.on_share_set(self.give_member(slot, message))
-            packed = member.contribution(update)
+            packed = member.contribution(update, self.weights.get(slot, 1))
             self.contributions[slot] = packed
             self.inboxes[slot].append({"update": shown(update)})
             header, vector = member.on_contribution(packed, encoding.update_digest(self.context.task, update))

@@ -236,7 +236,7 @@ def check_manifest(task: Task) -> None:
         control = any(ord(c) < 32 or 127 <= ord(c) < 160 for c in text)
         require(1 <= len(name) <= 512 and not control, "encode.manifest.names", repr(text))
     require(len(set(names)) == len(names), "encode.manifest.names", "a name twice")
-    require(names == sorted(names), "encode.manifest.order", "not sorted")
+    require(names == sorted(names), "task.canonical", "not sorted by name")
     for tensor in task.tensors:
         require((tensor.dtype in FLOATS) == (task.encoding[0] == FLOAT), "encode.dtype.rule", repr(tensor.name))
         require(coordinates_of(tensor) >= 1, "encode.manifest.coordinates", repr(tensor.name))

@@ -30,9 +30,19 @@ def _keys(table: Any, requirement: str, needed: set[str], optional: Collection[s
     return dict(table)
 
 
-def _count(value: Any, requirement: str = TASK) -> int:
-    require(isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 32, requirement, f"found {value!r}")
+def _integer(value: Any, requirement: str, least: int, end: int) -> int:
+    """An integer of TOML from `least` to below `end`: neither `true`, which Python takes for 1, nor `1.0`."""
+    require(type(value) is int and least <= value < end, requirement, f"found {value!r}")
     return int(value)
+
+
+def _count(value: Any, requirement: str = TASK) -> int:
+    return _integer(value, requirement, 0, 1 << 32)
+
+
+def _text(value: Any, requirement: str) -> bytes:
+    require(isinstance(value, str), requirement, f"found {value!r}")
+    return bytes(value, "utf-8")
 
 
 def decimal(value: Any, requirement: str) -> Decimal:
@@ -94,8 +104,8 @@ def _encoding(table: Any) -> tuple[int, Any]:
     require(isinstance(table, dict) and table.get("kind") in ("float", "integer"), TASK, "kind of the encoding")
     if table["kind"] == "integer":
         made = _keys(table, TASK, {"kind", "min", "max"})
-        require(all(isinstance(made[key], int) for key in ("min", "max")), TASK, "min and max are integers")
-        return tasks.INTEGER, IntegerEncoding(made["min"] % (1 << 64), made["max"] % (1 << 64))
+        low, high = (_integer(made[key], TASK, -(1 << 63), 1 << 63) for key in ("min", "max"))
+        return tasks.INTEGER, IntegerEncoding(low % (1 << 64), high % (1 << 64))
     made = _keys(table, TASK, {"kind", "clip", "precision_bits"}, {"rotation", "range", "rounding", "max_weight"})
     rotation = made.get("rotation", False)
     require(isinstance(rotation, bool), TASK, "rotation is true or false")
@@ -126,27 +136,27 @@ def _noise(table: Any) -> Noise:
 
 def _tensor(table: Any) -> Tensor:
     made = _keys(table, TASK, {"name", "shape", "dtype"})
-    require(isinstance(made["name"], str) and isinstance(made["shape"], list), TASK, "name or shape of a tensor")
-    require(all(isinstance(size, int) and 0 <= size < 1 << 64 for size in made["shape"]), TASK, "shape of a tensor")
+    require(isinstance(made["shape"], list), TASK, "shape of a tensor")
+    shape = tuple(_integer(size, TASK, 0, 1 << 63) for size in made["shape"])
     codes = {name: code for code, name in tasks.DTYPES.items()}
-    return Tensor(made["name"].encode("utf-8"), tuple(made["shape"]), _choice(made["dtype"], codes))
+    return Tensor(_text(made["name"], TASK), shape, _choice(made["dtype"], codes))
 
 
 def read_task(text: str) -> Task:
     """[task.text] [task.decimals]"""
     optional = {"floor", "graph", "electorate", "cohort", "max_attempts", "noise"}
     made = _keys(_table(text, TASK), TASK, {"version", "name", "corrupt", "dropout", "encoding", "tensors"}, optional)
-    require(made["version"] == 1 and isinstance(made["name"], str), TASK, "version or name")
+    require(_count(made["version"]) == 1, TASK, "another version")
     require(isinstance(made["tensors"], list), TASK, "tensors")
     graph: Any = made.get("graph", "auto")
     task = Task(
-        made["name"].encode("utf-8"),
+        _text(made["name"], TASK),
         tuple(sorted((_tensor(each) for each in made["tensors"]), key=lambda tensor: tensor.name)),
         _encoding(made["encoding"]),
         _amount(made["corrupt"]),
         _amount(made["dropout"]),
         _count(made["floor"]) if "floor" in made else None,
-        (3, _count(graph)) if isinstance(graph, int) else (_choice(graph, {"auto": 1, "complete": 2}), None),
+        (3, _count(graph)) if not isinstance(graph, str) else (_choice(graph, {"auto": 1, "complete": 2}), None),
         _choice(made.get("electorate", "auto"), {"auto": 1, "all": 2}),
         _count(made["cohort"]) if "cohort" in made else None,
         _count(made.get("max_attempts", 3)),
@@ -168,19 +178,19 @@ def read_roster(text: str) -> tuple[rosters.Roster, bytes]:
     """[roster.text] A signed roster and its signature, neither checked yet."""
     needed = {"version", "federation", "authority", "coordinator", "last_round", "randomness", "signature"}
     made = _keys(_table(text, ROSTER), ROSTER, needed, {"tasks", "members"})
-    require(made["version"] == 1, ROSTER, "another version")
+    require(_count(made["version"], ROSTER) == 1, ROSTER, "another version")
     members = []
     for each in made.get("members", []):
         entry = _keys(each, ROSTER, {"slot", "name", "key"})
-        members.append(rosters.Entry(_count(entry["slot"], ROSTER), str(entry["name"]).encode("utf-8"), _bytes(entry["key"], 32)))
+        members.append(rosters.Entry(_count(entry["slot"], ROSTER), _text(entry["name"], ROSTER), _bytes(entry["key"], 32)))
     listed = None
     if "tasks" in made:
         listed = rosters.TaskDigests(b"".join(_bytes(digest, 32) for digest in made["tasks"]))
     roster = rosters.Roster(
-        str(made["federation"]).encode("utf-8"),
+        _text(made["federation"], ROSTER),
         _bytes(made["authority"], 32),
         _bytes(made["coordinator"], 32),
-        made["last_round"],
+        _integer(made["last_round"], ROSTER, 0, 1 << 63),
         listed,
         tuple(members),
         _bytes(made["randomness"], 32),

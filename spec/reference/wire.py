@@ -398,7 +398,7 @@ def cap(number: int, roster_slots: int, degree: int) -> int:
         4: 200 + 8 + 180 * k,
         5: 200 + 8 + 1412 * k,
         6: 108 + 8 + 5 * k,
-        7: 200 + b + 8 + k * (108 + 8 + 5 * k),
+        7: 200 + b + 8 + k * (108 + 5 * k),
         8: 200,
         9: 200,
         10: 200 + b,
@@ -422,8 +422,8 @@ def decode(data: bytes, roster_slots: int, degree: int) -> Any:
     """One message out of one frame, in the order of section 2."""
     require(len(data) >= 5 and data[:4] == HEAD, "wire.version", "another version or suite, or no head")
     number = data[4]
-    require(len(data) - 5 <= cap(number, roster_slots, degree), "wire.cap", f"{len(data) - 5} bytes of type {number}")
     require(number in MESSAGES, "wire.types", f"type {number}")
+    require(len(data) - 5 <= cap(number, roster_slots, degree), "wire.cap", f"{len(data) - 5} bytes of type {number}")
     reader = Reader(data[5:], "wire.lengths")
     message = MESSAGES[number].read(reader)
     require(reader.left() == 0, "wire.leftover", f"{reader.left()} bytes")

@@ -85,6 +85,7 @@ impl Plan {
             &Encoding::Integer { min, max } => return Err(PlanError::EmptyRange { min, max }),
         };
         let (lanes, lane_bits) = LaneValues::derive(least, largest, enrolled, noise)?;
+        // spec: [encode.plan.size]
         let all = padded
             .checked_add(u64::from(has_weight_lane(encoding)))
             .ok_or(PlanError::TooLarge)?;

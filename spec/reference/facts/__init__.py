@@ -19,6 +19,8 @@ class Case:
     input: Fields
     refused_by: str | None = None
     """The requirement that must refuse; none for a good case."""
+    either: tuple[str, ...] = ()
+    """Others that may refuse instead, where the pages leave the order of two checks open."""
 
 
 @dataclass

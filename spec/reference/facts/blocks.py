@@ -104,10 +104,26 @@ def facts() -> Iterator[Fact]:
             Case("the highest padding bit", {"bits": 23, "count": 5, "packed": good[:-2] + "80"}, "encode.decode.padding"),
             Case("the lowest padding bit", {"bits": 23, "count": 5, "packed": _set_bit(good, 115)}, "encode.decode.padding"),
             Case("64 lanes of 64 bits have no padding", {"bits": 64, "count": 4, "packed": "ff" * 32}),
+            *_wrong_widths(),
         ],
     )
     yield from _sharing()
     yield from _trees()
+
+
+def _wrong_widths() -> Iterator[Case]:
+    for b in (1, 7, 12, 33, 63):
+        packed = ring.pack([lane(i, b) for i in range(5)], b).hex()
+        base = {"bits": b, "count": 5}
+        yield Case(f"five lanes of {b} bits", {**base, "packed": packed})
+        yield Case(f"{b} bits, the lowest padding bit", {**base, "packed": _set_bit(packed, 5 * b)}, "encode.decode.padding")
+        yield Case(f"{b} bits, the highest padding bit", {**base, "packed": packed[:-2] + "80"}, "encode.decode.padding")
+        yield Case(f"{b} bits, a limb too many", {**base, "packed": packed + "00" * 8}, "encode.decode.length")
+        yield Case(f"{b} bits, a byte too few", {**base, "packed": packed[:-2]}, "encode.decode.length")
+    # A full block of 63-bit lanes has 4161 of them and one bit of padding.
+    each = ring.lanes_per_block(63)
+    packed = ring.pack([0] * (each + 1), 63).hex()
+    yield Case("the padding bit of a full block", {"bits": 63, "count": each + 1, "packed": _set_bit(packed, 63 * each)}, "encode.decode.padding")
 
 
 def _set_bit(packed: str, bit: int) -> str:
@@ -152,6 +168,12 @@ def _sharing() -> Iterator[Fact]:
             Case("two", {"threshold": 3, "shares": shares[:2]}, "recover.rebuild"),
             Case("none", {"threshold": 3, "shares": []}, "recover.rebuild"),
             Case("one that is not canonical", {"threshold": 3, "shares": over}, "recover.verify"),
+            Case("the order itself", {"threshold": 3, "shares": [*shares[:2], {"slot": 5, "share": L.to_bytes(32, "little").hex()}]}, "recover.verify"),
+            Case("all bits set", {"threshold": 3, "shares": [*shares[:2], {"slot": 5, "share": "ff" * 32}]}, "recover.verify"),
+            Case("one more than needed is not canonical", {"threshold": 3, "shares": [*shares[:3], {"slot": 7, "share": "ff" * 32}]}, "recover.verify"),
+            Case("one", {"threshold": 3, "shares": shares[:1]}, "recover.rebuild"),
+            Case("one of two", {"threshold": 2, "shares": shares[:1]}, "recover.rebuild"),
+            Case("five of six", {"threshold": 6, "shares": shares[:5]}, "recover.rebuild"),
         ],
     )
 

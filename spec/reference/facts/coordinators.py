@@ -11,9 +11,10 @@ from ..context import accept_parts
 from ..identity import L
 from ..member import part_leaves
 from ..octets import u32, u64
-from ..rounds import Step
+from ..coordinator import Ended
+from ..rounds import Runner, Script, Step
 from . import Case, Fact, fill
-from .exchanges import Bench, _identity, message
+from .exchanges import Bench, _identity, _updates, message
 from .terms import NOISE, fields_of
 
 
@@ -109,6 +110,8 @@ class Coordinators:
             case("a signature that does not verify", replace(a, commitment=fill(1)), "advert.session"),
             self.case("another one after the first", again, "message.second"),
             self.case("one that comes late", [*self.upto("Share", 0), message(a, slot=2)], "message.sender"),
+            self.last("Advertise", "a message that only coordinators send", wire.UploadStored(fill(1), 2), "message.sender"),
+            self.last("Advertise", "a message of a later phase", self.c.accepts[2], "message.sender"),
             self.case("fewer than the floor", [*self.steps[:4], {"close": "Advertise"}], "advertise.floor"),
             self.case("exactly the floor", [*self.steps[:5], {"close": "Advertise"}]),
         ]
@@ -199,8 +202,15 @@ class Coordinators:
             case("a signature that does not verify", replace(h, signature=fill(1, 64)), "upload.signed-header"),
             case("a byte too few", h, "wire.vector", step["vector"][:-2]),
             case("a byte too many", h, "wire.vector", step["vector"] + "00"),
-            self.case("too few to be certified", [*few, {"close": "Upload"}], "upload.quorum"),
+            self.case("fewer than the floor, and too few to be certified", [*few, {"close": "Upload"}], "confirm.set"),
+            *self.electors(),
         ]
+
+    def electors(self) -> Iterator[Case]:
+        """With a floor of 3 given by hand, below the quorum of 5."""
+        low = Coordinators(Bench(replace(self.bench.task, floor=3)))
+        for count, refused_by in ((2, "confirm.set"), (3, "upload.quorum"), (4, "upload.quorum"), (5, None)):
+            yield low.case(f"{count} of a floor of 3 and a quorum of 5", [*low.upto("Upload", count), {"close": "Upload"}], refused_by)
 
     def confirmations(self) -> list[Case]:
         s = self.c.signatures[2]
@@ -252,7 +262,17 @@ class Coordinators:
             noisy.case("a wrong chain value: blamed, and the surplus stays", with_value(fill(1))),
             noisy.case("no chain value: blamed, and the surplus stays", with_value(None)),
             self.case("a chain value without noise: blamed, and the seeds count", self._unasked()),
+            self._needless(),
         ]
+
+    def _needless(self) -> Case:
+        """As many are missing as are tolerated: no component is left over, and no value is wanted."""
+        noisy = Coordinators(Bench(self._noised(), silent={1: "advertise", 5: "upload"}))
+        r = noisy.c.reveals[2]
+        assert r.chain_value is None
+        wrong = message(replace(r, chain_value=fill(1)), slot=2)
+        steps = [wrong if step == message(r, slot=2) else step for step in noisy.steps]
+        return noisy.case("a chain value where nothing is over: blamed, and the seeds count", steps)
 
     def _noised(self) -> tasks.Task:
         noise = replace(NOISE, parameter=tasks.Decimal(400, 0))
@@ -287,7 +307,39 @@ class Coordinators:
             self.case("a share that is not canonical", self.answered(a=over), "recover.rebuild"),
             self.case("shares under the other kind", self.answered(a=swapped), "recover.rebuild"),
             self.case("nobody answers", [*self.steps[:begin], {"close": "Reveal"}], "recover.rebuild"),
+            *self.late(self.steps[:begin]),
+            self.inconsistent("the shares of a survivor make another b than the one it committed to", 3, "self_seed", bytes(32)),
+            self.inconsistent("the shares of a dropped slot make another r than that of its mask key", 5, "root_seed", 7),
         ]
+
+    def late(self, begun: list[Step]) -> Iterator[Case]:
+        """[recover.late] Slot 3 comes back with its reveal while shares of its secrets are gathered."""
+        asked: Step = {"requests": True}
+        reveal = self.bench.outcome.members[3].on_certificate(self.c.certificate)
+        late, end = message(reveal, slot=3), {"close": "Reveal"}
+        shares = [step for step in self.steps[len(begun) :] if "close" not in step]
+        yield self.case("a late reveal spares all shares", [*begun, asked, late, asked, end])
+        yield self.case("a late reveal after some shares", [*begun, asked, *shares[:2], late, asked, end])
+        yield self.case("shares after a late reveal cost nothing", [*begun, asked, late, *shares[:1], end])
+        yield self.case("a holder that has answered is asked no more", [*begun, asked, *shares[:1], asked], None)
+        wrong = message(replace(reveal, self_seed=bytes(32)), slot=3)
+        yield self.case("a late reveal that does not stand spares nothing", [*begun, asked, {**wrong, "refused": True}, asked, *shares, end])
+        yield self.case("a late reveal that does not stand", [*begun, asked, wrong], "reveal.verify")
+
+    def inconsistent(self, what: str, dealer: int, field: str, value: Any) -> Case:
+        """[recover.advertised] The dealer shares out another secret than the one of its advert, and signs all digests."""
+        runner: Runner
+
+        def swap(reply: Any) -> Any:
+            setattr(runner.members[dealer], field, value)
+            return reply
+
+        runner = Runner(self.bench.federation, self.bench.task, _updates(self.bench.count), Script(self.bench.silent, {(dealer, "advertise"): swap}))
+        try:
+            runner.run()
+        except Ended:
+            return self.case(what, runner.steps, "recover.advertised")
+        raise AssertionError("the round has a sum")
 
     def sums(self) -> list[Case]:
         begin = self.closes["Accept"] + 1

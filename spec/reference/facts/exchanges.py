@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +13,7 @@ from ..coordinator import Coordinator, Ended
 from ..identity import Identity
 from ..ledger import Entry, Ledger
 from ..member import Member, Site
-from ..refusal import Refused
+from ..refusal import Refused, require
 from ..rounds import CLOSE, Federation, Runner, Script, Step, integer_task, integer_update
 from . import Case, Fact, Fields, Type, unhex
 from .terms import NOISE, fields_of, roster_of
@@ -48,9 +50,7 @@ def _hex(message: Any) -> str | None:
 
 def member_steps(i: Fields) -> Fields:
     roster = roster_of(i["roster"])
-    raw: list[Fields] = [{k: unhex(v) if isinstance(v, str) and k != "act" else v for k, v in e.items()} for e in i["ledger"]]
-    entries = [Entry(**each) for each in raw]
-    ledger = Ledger(entries)
+    ledger = Ledger([_entry(each) for each in i["ledger"]])
     site = Site(**i["site"])
     member = Member(Identity(unhex(i["identity"])), roster, ledger, lambda what, count: unhex(i["draws"][what]), site)
     answers = []
@@ -67,7 +67,14 @@ def member_steps(i: Fields) -> Fields:
     return {"answers": answers, "ledger": known}
 
 
+def _entry(given: Fields) -> Entry:
+    return Entry(**{k: unhex(v) if isinstance(v, str) and k != "act" else v for k, v in given.items()})
+
+
 def _member_step(member: Member, roster: rosters.Roster, step: Step) -> Any:
+    if "recorded" in step:
+        member.ledger.record(_entry(step["recorded"]))
+        return None
     if "update" in step:
         update = {each["name"].encode(): unhex(each["values"]) for each in step["update"]}
         made = member.context
@@ -77,6 +84,7 @@ def _member_step(member: Member, roster: rosters.Roster, step: Step) -> Any:
         return {"header": _hex(header), "vector": vector.hex()}
     slots = len(roster.members)
     message = wire.decode(unhex(step["message"]), slots, slots)
+    require(type(message) in MEMBER, "message.order", f"{type(message).__name__} to a member")
     return _hex(getattr(member, MEMBER[type(message)])(message))
 
 
@@ -118,6 +126,7 @@ def _coordinator_step(coordinator: Coordinator, step: Step) -> Any:
     message = wire.decode(unhex(step["message"]), slots, slots)
     if isinstance(message, wire.UploadHeader):
         return _hex(coordinator.on_upload(step["slot"], message, unhex(step["vector"])))
+    require(type(message) in COORDINATOR, "message.sender", f"{type(message).__name__} to the coordinator")
     getattr(coordinator, COORDINATOR[type(message)])(step["slot"], message)
     return None
 
@@ -139,9 +148,20 @@ def whole_round(i: Fields) -> Fields:
     updates = {s: {e["name"].encode(): unhex(e["values"]) for e in m["update"]} for s, m in enumerate(i["members"])}
     script = Script({int(slot): phase for slot, phase in i["silent"].items()})
     runner = Runner(
-        given, tasks.decode(unhex(i["task"])), updates, script, i["round"], lambda slot, log: lambda what, count: unhex(i["members"][slot]["draws"][what])
+        given,
+        tasks.decode(unhex(i["task"])),
+        updates,
+        script,
+        i["round"],
+        lambda slot, log: lambda what, count: unhex(i["members"][slot]["draws"][what]),
+        i.get("attempt", 0),
+        unhex(i.get("baseModel", "00" * 32)),
+        {slot: m["weight"] for slot, m in enumerate(i["members"]) if "weight" in m},
     )
-    made = runner.run()
+    try:
+        made = runner.run()
+    except Ended as why:
+        raise Refused(why.requirement, str(why)) from why
     c = made.coordinator
     return {
         "sid": c.sid.hex(),
@@ -155,6 +175,8 @@ def whole_round(i: Fields) -> Fields:
         "values": list(made.sum.values),
         "packed": made.sum.packed().hex(),
         "receipt": _hex(made.receipt),
+        "weight": made.sum.weight,
+        "mean": [struct.pack(">d", v).hex() for v in made.sum.tensors(c.context.rotation_seed, mean=True)],
     }
 
 
@@ -173,25 +195,39 @@ def _identity(federation: Federation, who: str) -> str:
     return rounds.bytes_of(f"{federation.name}/identity/{who}", 32).hex()
 
 
-def round_input(count: int, task: tasks.Task, silent: dict[int, str]) -> Fields:
+def round_input(
+    count: int,
+    task: tasks.Task,
+    silent: dict[int, str],
+    updates: dict[int, encoding.Update] | None = None,
+    round_: int = 1,
+    attempt: int = 0,
+    base_model: bytes | None = None,
+    weights: dict[int, int] | None = None,
+) -> Fields:
     """Runs the round once, to note every draw."""
     federation = Federation(count)
-    runner = Runner(federation, task, _updates(count), Script(silent))
-    runner.run()
+    updates = updates or _updates(count)
+    runner = Runner(federation, task, updates, Script(silent), round_, None, attempt, base_model or bytes(32), weights)
+    with suppress(Ended):
+        runner.run()
     members = [
         {
             "identity": _identity(federation, f"member-{slot}"),
-            "update": rounds.shown(integer_update(slot, SIZE)),
-            "draws": {what: data.hex() for what, data in runner.draws[slot].items()},
+            "update": rounds.shown(updates[slot]),
+            "draws": {what: data.hex() for what, data in runner.draws.get(slot, {}).items()},
         }
+        | ({"weight": weights[slot]} if weights else {})
         for slot in range(count)
     ]
-    return {
+    more: Fields = {"attempt": attempt} if attempt else {}
+    more |= {"baseModel": base_model.hex()} if base_model else {}
+    return more | {
         "roster": fields_of(federation.roster),
         "rosterSignature": federation.signature.hex(),
         "coordinatorIdentity": _identity(federation, "coordinator"),
         "task": tasks.encode(task).hex(),
-        "round": 1,
+        "round": round_,
         "members": members,
         "silent": {str(slot): phase for slot, phase in silent.items()},
     }
@@ -245,9 +281,108 @@ def facts() -> Iterator[Fact]:
         "protocol.md 10 [advert.own-leaf] [advert.proof], parameters.md 5",
         [Case("slot 11 silent from upload on", round_input(18, ring, {11: "upload"}))],
     )
+    yield from _float_rounds()
+    yield from _further_rounds(complete)
+    yield from _ended_rounds(complete, noised)
     yield from Members().facts()
     yield from RingMembers().facts()
     yield from Coordinators().facts()
+
+
+def _float_update(slot: int, size: int) -> encoding.Update:
+    """Value `i` of slot `s` is (((31 s + 17 i) mod 101) - 50) / 128."""
+    return {b"x": encoding.to_bytes(tasks.F64, [((31 * slot + 17 * i) % 101 - 50) / 128 for i in range(size)])}
+
+
+def _float_rounds() -> Iterator[Fact]:
+    def task(**more: Any) -> tasks.Task:
+        clip = tasks.Clip(tasks.L2, tasks.bits_of(1.0))
+        made = replace(tasks.FloatEncoding(clip, 12, 0, (tasks.FULL, None), tasks.STOCHASTIC, 1), **more)
+        tensors = (tasks.Tensor(b"x", (20,), tasks.F64),)
+        return tasks.Task(b"floats", tensors, (tasks.FLOAT, made), (tasks.COUNT, 1), (tasks.COUNT, 1))
+
+    updates = {slot: _float_update(slot, 20) for slot in range(5)}
+    rotated: dict[str, Any] = {"rotation": 1, "range": (tasks.DEVIATIONS, 6)}
+    weights = {0: 3, 1: 1, 2: 100, 3: 7, 4: 20}
+
+    def case(what: str, made: tasks.Task, silent: dict[int, str], **more: Any) -> Case:
+        return Case(what, round_input(5, made, silent, updates, **more))
+
+    yield Fact(
+        "rounds",
+        "floats-are-clipped-rotated-and-weighed",
+        "Round",
+        "Rounds of a float task: the rotation's seed is of task and round, the weight lane is summed, the mean is in the order of the tensors.",
+        "encoding.md 4 to 8 [encode.rotation.signs] [encode.decode.mean], crypto.md 2 (veilsum/1 rotation)",
+        [
+            case("without rotation", task(), {}),
+            case("rotated", task(**rotated), {1: "upload"}),
+            case("rotated, round 2", task(**rotated), {}, round_=2),
+            case("weights", task(max_weight=100), {}, weights=weights),
+            case("rotated, with weights, one silent before its reveal", task(max_weight=100, **rotated), {3: "reveal"}, weights=weights),
+            case("conditional rounding", task(rounding=tasks.CONDITIONAL), {}),
+        ],
+    )
+
+
+def _further_rounds(complete: tasks.Task) -> Iterator[Fact]:
+    drawn = integer_task("cohort", SIZE, 1, 1, cohort=6)
+    yield Fact(
+        "rounds",
+        "round-attempt-and-model-are-bound",
+        "Round",
+        "A further attempt, a later round, a base model: another session, and other keys and masks from the same secrets.",
+        "crypto.md 9 [session.sid], protocol.md 17 [attempt.retry]",
+        [
+            Case("attempt 2", round_input(4, complete, {}, attempt=2)),
+            Case("round 7", round_input(4, complete, {}, round_=7)),
+            Case("a base model", round_input(4, complete, {}, base_model=rounds.bytes_of("base model", 32))),
+            Case("all three, one silent", round_input(4, complete, {1: "upload"}, round_=1000, attempt=1, base_model=rounds.bytes_of("base model", 32))),
+        ],
+    )
+    yield Fact(
+        "rounds",
+        "a-cohort-is-drawn-from-the-roster",
+        "Round",
+        "Six of nine slots take part, others from round to round; bitmaps are those of the roster.",
+        "parameters.md 6 [graph.cohort] [params.cohort]",
+        [
+            Case("round 1", round_input(9, drawn, {})),
+            Case("round 2, one silent", round_input(9, drawn, {_of_cohort(9, drawn, 2)[1]: "upload"}, round_=2)),
+        ],
+    )
+
+
+def _ended_rounds(complete: tasks.Task, noised: tasks.Task) -> Iterator[Fact]:
+    low, low_noised = replace(complete, floor=3), replace(noised, floor=3)
+
+    def case(what: str, refused_by: str, silent: dict[int, str], task: tasks.Task = complete, count: int = 5) -> Case:
+        return Case(what, round_input(count, task, silent), refused_by)
+
+    yield Fact(
+        "rounds",
+        "a-round-without-enough-members-ends",
+        "Round",
+        "Who falls silent when, and the requirement by which the attempt ends: five members, a floor and a quorum of four.",
+        "protocol.md 9 to 15 and 17",
+        [
+            case("two never advertise", "advertise.floor", {1: "advertise", 3: "advertise"}),
+            case("two share nothing", "share.set", {1: "share", 3: "share"}),
+            case("two do not accept", "share.set", {1: "accept", 3: "accept"}),
+            case("one shares nothing, another does not accept", "share.set", {1: "share", 3: "accept"}),
+            case("two upload nothing", "confirm.set", {0: "upload", 4: "upload"}),
+            case("a floor of three, and two upload nothing", "upload.quorum", {0: "upload", 4: "upload"}, low),
+            case("two do not sign", "confirm.quorum", {2: "confirm", 3: "confirm"}),
+            case("two reveal nothing", "recover.rebuild", {2: "reveal", 3: "reveal"}),
+            case("one reveals nothing, another gives no share", "recover.rebuild", {2: "reveal", 3: "shares"}),
+            case("one uploads nothing, another reveals nothing", "recover.rebuild", {2: "upload", 3: "reveal"}),
+            case("noise for two missing, and three are", "confirm.noise", {0: "upload", 1: "share", 2: "upload"}, low_noised, 7),
+        ],
+    )
+
+
+def _of_cohort(count: int, task: tasks.Task, round_: int) -> tuple[int, ...]:
+    return context.derive(Federation(count).roster, tasks.encode(task), round_, 0).graph.population
 
 
 class Bench:

@@ -71,6 +71,12 @@ class Members:
         yield fact("survivors-that-are-not-signed", "SurvivorSet, in the order of its checks.", "protocol.md 13", self.survivors())
         yield fact("certificates-that-reveal-nothing", "Certificate, in the order of its checks.", "protocol.md 14", self.certificates())
         yield fact("shares-that-are-never-given", "One entry that may not be given refuses the request.", "protocol.md 15", self.requests())
+        yield fact(
+            "what-another-process-recorded-is-obeyed",
+            "A second process with the same ledger went on: with a further attempt, or with survivors of the round.",
+            "protocol.md 6 [attempt.superseded] [confirm.once], 14 [reveal.record]",
+            self.meanwhile(),
+        )
         yield fact("receipts-that-are-refused", "The coordinator's word for a sum.", "protocol.md 16 [receipt.check]", self.receipts())
 
     # Open.
@@ -109,6 +115,8 @@ class Members:
             self.after(0, "an unlisted task with a drawn graph", drawn, "open.task-drawn", **roster18, **site(unlisted="complete-graph")),
             self.after(0, "an unlisted task with a complete graph", o, None, **site(unlisted="complete-graph")),
             self.after(0, "an unlisted task at a site that wants none", o, "open.task-drawn", **site(unlisted="refuse")),
+            self.after(1, "a message that members send", self.c.adverts[1], "message.order"),
+            self.after(7, "a confirmation of another member", wire.Confirmation(self.c.sid2, self.c.signatures[1]), "message.order"),
             self.after(0, "a floor below the site's", o, "join.policy", **site(min_survivors=6)),
             self.after(0, "too few corrupt members reckoned with", o, "join.policy", **site(min_corrupt=2)),
             self.after(0, "no noise at a site that demands it", o, "join.policy", **site(noise_required=True)),
@@ -402,6 +410,35 @@ class Members:
             self.after(7, "other survivors than it signed", self.certificate(b"\x1f", [0, 1, 2, 3, 4]), "reveal.record"),
         ]
 
+    # A second process.
+
+    def meanwhile(self) -> list[Case]:
+        task, roster = self.c.context.task_digest.hex(), self.c.context.roster_digest.hex()
+        advert = {"act": "advert", "task": task, "round": 1, "roster": roster, "attempt": 1}
+        named = {"task": task, "round": 1, "sid2": self.c.sid2.hex()}
+        these = session.survivors_digest(self.c.sid2, self.c.set.survivors).hex()
+
+        def case(what: str, at: int, recorded: Fields, refused_by: str | None = None) -> Case:
+            return self.case(what, [*self.steps[:at], {"recorded": recorded}, self.steps[at]], refused_by)
+
+        other = {**named, "digest": fill(2).hex()}
+        others = {**advert, "task": fill(9).hex()}
+        return [
+            case("a further attempt before the upload", 4, advert, "attempt.superseded"),
+            case("a further attempt before the signature", 6, advert, "attempt.superseded"),
+            case("a further attempt before the reveal", 7, advert, "attempt.superseded"),
+            case("a further attempt of another task before the upload", 4, others),
+            case("a further attempt of another task before the signature", 6, others),
+            case("a further attempt of another task before the reveal", 7, others),
+            case("other survivors signed, before the signature", 6, {"act": "signed", **other}, "confirm.once"),
+            case("these survivors signed, before the signature", 6, {"act": "signed", **named, "digest": these}, "confirm.once"),
+            case("other survivors certified, before the signature", 6, {"act": "certified", **other}, "confirm.once"),
+            case("survivors of another round signed, before the signature", 6, {"act": "signed", **other, "round": 2}),
+            case("other survivors certified, before the reveal", 7, {"act": "certified", **other}, "reveal.record"),
+            case("these survivors of another session certified", 7, {"act": "certified", **named, "sid2": fill(1).hex(), "digest": these}, "reveal.record"),
+            case("these survivors certified, before the reveal", 7, {"act": "certified", **named, "digest": these}),
+        ]
+
     # ShareRequest.
 
     def requests(self) -> list[Case]:
@@ -430,11 +467,21 @@ class Members:
             case("b with a header that another signed", request((1, header(3, 4, sid, sid2))), "reveal.header"),
             case("b with a header of another session", request((1, header(3, 3, fill(1), sid2))), "reveal.header"),
             case("b with a header of another second session", request((1, header(3, 3, sid, fill(1)))), "reveal.header"),
-            case("r of the member itself", request((2, 0)), "reveal.own-peers"),
-            case("r of a slot beyond the roster", request((2, 7)), "reveal.own-peers"),
+            case("r of the member itself", request((2, 0)), "reveal.root-of-dropped"),
+            case("b of the member itself, with its own header", request((1, headers[0])), "reveal.own-peers"),
+            case("r of a slot beyond the roster", request((2, 7)), "reveal.root-of-dropped"),
+            case("b of a slot beyond the roster", request((1, header(7, 6, sid, sid2))), "reveal.self-of-survivor"),
+            self.cut_off(request((2, 5))),
             case("one good entry, then a bad one", request((2, 5), (2, 3)), "reveal.root-of-dropped"),
             self.case("after the round is closed", [*self.steps, message(request((2, 5)))], "close.record"),
         ]
+
+    def cut_off(self, asked: wire.ShareRequest) -> Case:
+        """Slot 5 cut its edge to the member, who did not mask with it then."""
+        s: wire.ShareSet = self.honest(3)
+        shown = message(replace(s, accepts=(self.accept(5, (0,)),)))
+        steps = [*self.steps[:3], shown, *self.steps[4:8], message(asked)]
+        return self.case("r of a slot whose edge is cut", steps, "reveal.own-peers")
 
     # Receipt.
 

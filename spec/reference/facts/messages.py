@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from .. import wire
 from ..check_spec import example_messages
@@ -13,15 +14,20 @@ SLOTS, DEGREE = 4, 3
 
 
 def decode(i: Fields) -> Fields:
-    message = wire.decode(unhex(i["message"]), i["rosterSlots"], i["degree"])
+    """`run` and `rest` follow the bytes of `message`, where a long run of one byte is part of it."""
+    run = i.get("run", {"byte": 0, "count": 0})
+    data = unhex(i["message"]) + bytes([run["byte"]]) * run["count"] + unhex(i.get("rest", ""))
+    message = wire.decode(data, i["rosterSlots"], i["degree"])
     return {"type": wire.TYPES[type(message)], "name": type(message).__name__}
 
 
 TYPES = {"Decode": Type("wire", decode)}
 
 
-def case(comment: str, data: bytes, refused_by: str | None = None, slots: int = SLOTS, degree: int = DEGREE) -> Case:
-    return Case(comment, {"message": data.hex(), "rosterSlots": slots, "degree": degree}, refused_by)
+def case(
+    comment: str, data: bytes, refused_by: str | None = None, slots: int = SLOTS, degree: int = DEGREE, either: tuple[str, ...] = ()
+) -> Case:
+    return Case(comment, {"message": data.hex(), "rosterSlots": slots, "degree": degree}, refused_by, either)
 
 
 def examples() -> dict[str, bytes]:
@@ -75,6 +81,7 @@ def facts() -> Iterator[Fact]:
         )
     yield from _head()
     yield from _caps()
+    yield from _at_caps()
     yield from _codes()
     yield from _lengths()
 
@@ -134,6 +141,66 @@ def _caps() -> Iterator[Fact]:
     )
 
 
+def _grown(number: int, size: int) -> bytes | None:
+    """A message of this type with a field of any length grown until `size` bytes are behind the head; none if no field can grow."""
+    m, sid, sid2 = example_messages(), fill(0x33), fill(0x44)
+    adverts, shares, certificate, receipt = m["Adverts"], m["ShareSet"], m["Certificate"], m["Receipt"]
+    assert isinstance(adverts, wire.Adverts) and isinstance(shares, wire.ShareSet)
+    assert isinstance(certificate, wire.Certificate) and isinstance(receipt, wire.Receipt)
+    with_field: dict[int, Callable[[bytes], object]] = {
+        3: lambda field: replace(adverts, advertised=field),
+        7: lambda field: replace(shares, shared=field),
+        10: lambda field: wire.SurvivorSet(sid, sid2, field),
+        12: lambda field: replace(certificate, set=wire.SurvivorSet(sid, sid2, field)),
+        16: lambda field: replace(receipt, survivors=field),
+        17: lambda field: wire.AbortNotice(fill(1), 1, 0, b"why", field),
+        18: lambda field: wire.FaultNotice(b"why", field),
+    }
+    if number not in with_field:
+        return None
+    made = (wire.encode(with_field[number](fill(0x20, count))) for count in range(size))
+    return next((data for data in made if len(data) - 5 == size), None)
+
+
+def _at_caps() -> Iterator[Fact]:
+    """Each type at its cap and a byte above: a message where one can be so long, else one with bytes behind it."""
+    by_type = {data[4]: data for data in examples().values()}
+    cases = []
+    for number in sorted(set(wire.MESSAGES) - {1}):
+        limit = wire.cap(number, SLOTS, DEGREE)
+        grown, above = _grown(number, limit), _grown(number, limit + 1)
+        if grown is not None and above is not None:
+            cases.append(case(f"type {number}, a message of exactly {limit} bytes", grown))
+            cases.append(case(f"type {number}, a message of {limit + 1} bytes", above, "wire.cap"))
+        else:
+            data = by_type[number]
+            filled = data + bytes(limit + 5 - len(data))
+            cases.append(case(f"type {number}, {limit} bytes, those behind the structure among them", filled, "wire.leftover"))
+            cases.append(case(f"type {number}, {limit + 1} bytes, those behind the structure among them", filled + b"\0", "wire.cap"))
+    yield Fact(
+        "messages",
+        "a-cap-is-the-last-length-that-is-read",
+        "Decode",
+        "At its cap a message is read, a byte above it is refused unread, whatever it holds.",
+        "wire.md 2 [wire.cap], 3",
+        [*cases, *_long_tasks()],
+    )
+
+
+def _long_tasks() -> Iterator[Case]:
+    opened = example_messages()["Open"]
+    assert isinstance(opened, wire.Open)
+    fixed = len(wire.encode(opened)) - 5 - len(varint(len(opened.task)) + opened.task)
+    limit = wire.cap(1, SLOTS, DEGREE)
+    for what, size, refused_by in (("exactly", limit, None), ("a byte more than", limit + 1, "wire.cap")):
+        count = size - fixed - 4
+        data = wire.encode(replace(opened, task=b""))
+        head, rest = data[:5] + varint(count), data[6:]
+        more = {"run": {"byte": 5, "count": count}, "rest": rest.hex()}
+        made = case(f"type 1, a task that makes {what} {limit} bytes", head, refused_by)
+        yield Case(made.comment, made.input | more, refused_by)
+
+
 def _codes() -> Iterator[Fact]:
     e = examples()
 
@@ -155,7 +222,8 @@ def _codes() -> Iterator[Fact]:
             case("type 0, nothing behind it", wire.HEAD + b"\0", "wire.types"),
             case("type 19, nothing behind it", wire.HEAD + b"\x13", "wire.types"),
             case("type 255, nothing behind it", wire.HEAD + b"\xff", "wire.types"),
-            case("type 19 has a cap of 0", wire.HEAD + b"\x13\0", "wire.cap"),
+            case("type 19, a byte behind it", wire.HEAD + b"\x13\0", "wire.types"),
+            case("type 19, more bytes than any message has", wire.HEAD + b"\x13" + bytes(9000), "wire.types"),
             case("option byte 2 before the end of a chain", put("Advert", advert_option, 2), "wire.types"),
             case("option byte 255 before the end of a chain", put("Advert", advert_option, 255), "wire.types"),
             case("option byte 2 before h", put("Open", option_h, 2), "wire.types"),
@@ -207,9 +275,10 @@ def _lengths() -> Iterator[Fact]:
             case("16383 of 1 byte", head + b"\x7f\xff\x03", "wire.lengths"),
             case("2^30 - 1 of 1 byte", head + b"\xbf\xff\xff\xff\x03", "wire.lengths"),
             case("a length cut in half", head + b"\x40", "wire.lengths"),
-            case("cuts that end within a cut", accept + b"\x06" + bytes([0, 0, 0, 0, 1, 0]) + fill(9, 64), "wire.lengths"),
+            case("cuts that end within a cut", accept + b"\x06" + bytes([0, 0, 0, 0, 1, 0]) + fill(9, 64), "wire.lengths", either=("wire.types",)),
+            case("cuts that end within a cut, read on it is one", accept + b"\x06" + bytes([0, 0, 0, 0, 1, 0]) + bytes([0, 0, 2, 1]) + fill(9, 64), "wire.lengths"),
             case("cuts that reach into the signature", accept + b"\x0a" + bytes([0, 0, 0, 0, 1]) + fill(9, 64), "wire.types"),
-            case("an inner list longer than the outer", _inner_too_long(), "wire.lengths"),
+            case("an inner list longer than the outer", _inner_too_long(), "wire.lengths", either=("wire.types",)),
         ],
     )
 

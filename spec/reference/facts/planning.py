@@ -153,6 +153,13 @@ def facts() -> Iterator[Fact]:
     yield from _graphs()
 
 
+def _window(given: Fields) -> tuple[int, ...]:
+    """Positions 3 to k / 2 + 2 of the ring."""
+    ring = _built(given).ring
+    assert ring is not None
+    return ring[3 : 3 + given["parameters"]["k"] // 2]
+
+
 def _graphs() -> Iterator[Fact]:
     def base(n: int, c: int, d: int, **more: object) -> Fields:
         made = derive({"n": n, "corrupt": c, "dropout": d, **more})["parameters"]
@@ -198,5 +205,17 @@ def _graphs() -> Iterator[Fact]:
             Case("a hole over the end of the ring", {**ring, "set": sorted(everyone - wrapped)}, "graph.window"),
             Case("nobody", {**ring, "set": []}, "graph.window"),
             Case("nobody of a complete graph", {**complete, "set": []}),
+            *[
+                Case(f"a hole at position {at} that leaves h", {**ring, "set": sorted(everyone - {made.ring[(at + i) % 42] for i in range(width - floor + 1)})}, "graph.window")
+                for at in (0, 1, 20, 35, 41)
+            ],
+            *[
+                Case(f"every slot of a window but {left}", {**ring, "set": sorted(everyone - {made.ring[i] for i in range(width - left)})}, None if left >= floor else "graph.window")
+                for left in range(floor + 1)
+            ],
+            Case("one window of a committee's ring", {**committee, "set": sorted(set(range(201)) - set(_window(committee)))}, "graph.window"),
+            Case("one window of a cohort's ring", {**cohort, "set": sorted(set(_built(cohort).population) - set(_window(cohort)))}, "graph.window"),
+            Case("all slots of a cohort, nobody else", {**cohort, "set": list(_built(cohort).population)}),
+            Case("all slots outside a cohort, nobody of it", {**cohort, "set": sorted(set(range(1000)) - set(_built(cohort).population))}, "graph.window"),
         ],
     )

@@ -1,7 +1,7 @@
 //! Not a source of randomness: hands a machine the named draws of a vector, in the order in which the machine asks.
 
 use crate::bytes::Bytes;
-use rand_core::{TryCryptoRng, TryRng};
+use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 
@@ -56,6 +56,51 @@ impl Draws {
         self.wrong.as_deref()
     }
 }
+
+/// Draws of another source, noted as they are drawn.
+pub struct Noted<'a> {
+    rng: &'a mut dyn CryptoRng,
+    drawn: Vec<Vec<u8>>,
+}
+
+impl<'a> Noted<'a> {
+    /// Nothing drawn yet.
+    pub fn new(rng: &'a mut dyn CryptoRng) -> Self {
+        Self {
+            rng,
+            drawn: Vec::new(),
+        }
+    }
+
+    /// What was drawn, once more.
+    pub fn again(self) -> Draws {
+        Draws::new(self.drawn)
+    }
+}
+
+impl TryRng for Noted<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.rng.fill_bytes(out);
+        self.drawn.push(out.to_vec());
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Noted<'_> {}
 
 impl TryRng for Draws {
     type Error = Infallible;

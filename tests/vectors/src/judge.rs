@@ -21,21 +21,11 @@ pub enum Stop {
 pub struct Refused {
     /// The requirement that the error is about.
     pub requirement: &'static str,
-    /// Another that it may be about, where our error does not tell them apart.
-    pub or: Option<&'static str>,
     /// The error.
     pub text: String,
 }
 
 impl Refused {
-    /// The same refusal, which may be about this requirement too.
-    pub(crate) fn or(self, requirement: &'static str) -> Self {
-        Self {
-            or: Some(requirement),
-            ..self
-        }
-    }
-
     /// The same refusal, known to be about this requirement.
     pub(crate) fn about(self, requirement: &'static str) -> Self {
         Self {
@@ -67,7 +57,6 @@ impl From<Refused> for Stop {
 pub fn refused(requirement: &'static str, error: impl fmt::Display) -> Refused {
     Refused {
         requirement,
-        or: None,
         text: error.to_string(),
     }
 }
@@ -210,7 +199,8 @@ fn judge(group: &Group, test: &Test) -> Result<(), String> {
                     kind.layer
                 ));
             }
-            match [Some(found.requirement), found.or].contains(&Some(wanted.as_str())) {
+            let either = test.either.iter().any(|id| id == found.requirement);
+            match found.requirement == wanted || either {
                 true => Ok(()),
                 false => Err(format!("found {found}, wanted [{wanted}]")),
             }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Trial};
-use veilsum_vectors::file::{File, folder, walk};
+use veilsum_vectors::file::{File, Outcome, folder, walk};
 
 /// Who is ours.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,10 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     for path in walk(&folder()).expect("the vectors can be walked") {
         let file = File::read(&path).expect("a file of vectors");
-        for (group, test) in file.tests().filter(|(group, _)| group.r#type == "Round") {
+        let rounds = file
+            .tests()
+            .filter(|(group, test)| group.r#type == "Round" && test.result == Outcome::Valid);
+        for (group, test) in rounds {
             let case = test.case(group).expect("a case");
             let members = case.input["members"].as_array().expect("members").len();
             let round = path.file_stem().unwrap_or_default().to_string_lossy();

@@ -446,6 +446,7 @@ fn sums_outside_i64_are_refused() {
     assert!(integer(0, i64::MAX, 1, 0).is_ok());
 }
 
+// spec: [encode.plan.size]
 #[test]
 fn vectors_beyond_the_address_space_are_refused() {
     for rotation in [false, true] {

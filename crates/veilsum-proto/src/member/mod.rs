@@ -515,6 +515,7 @@ impl Phase {
 /// What a phase makes of a message: the phase that follows, and the reply or refusal.
 type Step = (Phase, Result<Reply, Refusal>);
 
+// spec: [message.order]
 fn wrong(message: &Message, phase: &'static str) -> Refusal {
     Refusal::WrongPhase {
         got: message.body.name(),

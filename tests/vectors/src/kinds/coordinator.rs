@@ -12,7 +12,7 @@ use std::sync::Arc;
 use veilsum_proto::coordinator::Finished;
 use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round};
-use veilsum_proto::message::{Body, Deadlines, Message};
+use veilsum_proto::message::{Deadlines, Message};
 use veilsum_proto::roster::Roster;
 use veilsum_proto::session::RoundContext;
 use veilsum_proto::task::Task;
@@ -36,14 +36,14 @@ struct Alone {
 
 fn coordinator_steps(case: &Case) -> Result<Value, Stop> {
     let i: Alone = case.input()?;
-    let context = context(&i.task.0, i.roster.signed()?, i.round, i.attempt)?;
+    let roster = i.roster.signed()?;
+    let context = context(&i.task.0, roster, i.round, i.attempt, NO_MODEL)?;
     let identity = Identity::from_secret_bytes(&i.identity.0);
     let mut coordinator = CoordinatorMachine::new(context);
     let mut emitted = Vec::new();
     for (at, step) in i.steps.iter().enumerate() {
         let last = at + 1 == i.steps.len();
-        let wanted = case.wanted("emitted").get(at).unwrap_or(&Value::Null);
-        match take(&mut coordinator, step, &identity, wanted) {
+        match take(&mut coordinator, step, &identity) {
             Ok(answer) => emitted.push(answer),
             Err(Stop::Refused(why)) if !last && step.refused => {
                 emitted.push(json!({ "refused": why.requirement }))
@@ -61,23 +61,17 @@ fn coordinator_steps(case: &Case) -> Result<Value, Stop> {
     Ok(json!({ "emitted": emitted, "blamed": blamed.collect::<Vec<_>>() }))
 }
 
-/// What member and coordinator derive alike, of a round that starts from no model.
+/// What member and coordinator derive alike.
 pub(super) fn context(
     task: &[u8],
     roster: Arc<Roster>,
     round: u64,
     attempt: u32,
+    base_model: ModelDigest,
 ) -> Result<Arc<RoundContext>, Stop> {
     let task = Task::decode(task).map_err(broken)?;
     let (round, attempt) = (Round(round), Attempt(attempt));
-    let made = RoundContext::new(
-        task,
-        roster,
-        round,
-        attempt,
-        ModelDigest([0; 32]),
-        DEADLINES,
-    );
+    let made = RoundContext::new(task, roster, round, attempt, base_model, DEADLINES);
     made.map(Arc::new).map_err(broken)
 }
 
@@ -85,10 +79,9 @@ fn take(
     coordinator: &mut CoordinatorMachine,
     step: &CoordinatorStep,
     identity: &Identity,
-    wanted: &Value,
 ) -> Result<Value, Stop> {
     if step.requests {
-        return Ok(requests(coordinator, wanted));
+        return Ok(shown(&coordinator.requests()));
     }
     if let Some(phase) = &step.close {
         let open = coordinator.machine().phase().text();
@@ -128,22 +121,8 @@ pub(super) fn shown(due: &Due) -> Value {
     Value::Object(each.collect::<Map<_, _>>())
 }
 
-/// Our coordinator asks a survivor that has not revealed for its reveal once more, and for shares only when it has: such a one would refuse
-/// a request. The vectors say what it holds all the same; this is taken from them.
-fn requests(coordinator: &mut CoordinatorMachine, wanted: &Value) -> Value {
-    let each = coordinator.requests().into_iter().map(|(slot, message)| {
-        let slot = slot.to_string();
-        let shown = match message.body {
-            Body::Certificate(_) => wanted.get(&slot).cloned().unwrap_or_default(),
-            _ => text(message.encode()),
-        };
-        (slot, shown)
-    });
-    Value::Object(
-        each.filter(|(_, shown)| !shown.is_null())
-            .collect::<Map<_, _>>(),
-    )
-}
+/// Of a round that starts from no model.
+const NO_MODEL: ModelDigest = ModelDigest([0; 32]);
 
 /// As in the reference model; they are in no digest.
 pub(super) const DEADLINES: Deadlines = Deadlines {

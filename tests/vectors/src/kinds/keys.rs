@@ -136,7 +136,7 @@ fn pair_seed(case: &Case) -> Result<Value, Stop> {
     let seed = pair_seed_of_mask_key(i.mask_private.0, &sid, own, other, &i.other_mask_public.0)
         .map_err(|error| refused("key.contributory", error))?;
     Ok(json!({
-        "pairSeed": text(seed.to_revealed().0),
+        "pairSeed": text(seed.to_revealed().expose()),
         "pairHash": text(seed.hash(&sid, own, other).as_bytes()),
     }))
 }
@@ -155,8 +155,12 @@ struct Keys {
 fn keystream_keys(case: &Case) -> Result<Value, Stop> {
     let i: Keys = case.input()?;
     let (sid2, own, other) = (Sid2(i.sid2.0), Slot(i.own), Slot(i.other));
-    let pair =
-        PairSeed::from_revealed(&RevealedSeed(i.pair_seed.0)).mask(&sid2, own, other, Sign::Add);
+    let pair = PairSeed::from_revealed(&RevealedSeed::new(&i.pair_seed.0)).mask(
+        &sid2,
+        own,
+        other,
+        Sign::Add,
+    );
     let own = self_mask_of_bytes(&i.self_seed.0, &sid2, own, Sign::Add);
     let shown = |mask: Mask, name: &str| {
         let key = wanted_key(case.wanted(name))?;

@@ -32,6 +32,7 @@ struct Alone {
     steps: Vec<MemberStep>,
 }
 
+// spec: [message.order] (invitations that are refused end with a message that members send)
 fn member_steps(case: &Case) -> Result<Value, Stop> {
     let i: Alone = case.input()?;
     let roster = i.roster.signed()?;
@@ -60,28 +61,7 @@ fn member_steps(case: &Case) -> Result<Value, Stop> {
         }
     }
     draws.wrong().map_or(Ok(()), |why| Err(broken(why)))?;
-    let ledger = certified_too(shown(member.ledger()), case.wanted("ledger"));
-    Ok(json!({ "answers": answers, "ledger": ledger }))
-}
-
-/// Survivors that are in the ledger since they were signed are not recorded once more when they are certified: `[reveal.record]` asks for
-/// that only otherwise. The vectors have both records; the second is taken from them where the first is ours and the same.
-fn certified_too(ours: Value, wanted: &Value) -> Value {
-    let (Value::Array(mut acts), Some(wanted)) = (ours.clone(), wanted.as_array()) else {
-        return ours;
-    };
-    for (at, act) in wanted.iter().enumerate() {
-        let signed = acts.iter().any(|own| {
-            let same = |field: &str| own.get(field) == act.get(field);
-            own.get("act") == Some(&json!("signed"))
-                && ["task", "round", "sid2", "digest"].into_iter().all(same)
-        });
-        let certified = act.get("act") == Some(&json!("certified"));
-        if signed && certified && acts.get(at) != Some(act) && at <= acts.len() {
-            acts.insert(at, act.clone());
-        }
-    }
-    Value::Array(acts)
+    Ok(json!({ "answers": answers, "ledger": shown(member.ledger()) }))
 }
 
 fn answered(answer: Answer) -> Value {

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use veilsum_encode::Weight;
 use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::identity::{Identity, PublicKey};
-use veilsum_proto::ids::Slot;
+use veilsum_proto::ids::{ModelDigest, Slot};
 use veilsum_proto::ledger::MemoryLedger;
 use veilsum_proto::message::Message;
 use veilsum_proto::roster::Roster;
@@ -37,6 +38,10 @@ pub struct Given {
     coordinator_identity: Hex<32>,
     task: Bytes,
     round: u64,
+    #[serde(default)]
+    attempt: u32,
+    #[serde(default)]
+    base_model: Option<Hex<32>>,
     members: Vec<MemberGiven>,
     silent: BTreeMap<u32, String>,
 }
@@ -46,6 +51,8 @@ pub struct Given {
 struct MemberGiven {
     identity: Hex<32>,
     update: Vec<values::Named>,
+    #[serde(default)]
+    weight: Option<u32>,
     draws: Named,
 }
 
@@ -81,7 +88,14 @@ impl Given {
     ///
     /// The task does not fit the roster.
     pub fn context(&self) -> Result<Arc<RoundContext>, Stop> {
-        context(&self.task.0, self.roster()?, self.round, 0)
+        let model = ModelDigest(self.base_model.map_or([0; 32], |model| model.0));
+        context(
+            &self.task.0,
+            self.roster()?,
+            self.round,
+            self.attempt,
+            model,
+        )
     }
 
     /// The member of a slot at a site without floors of its own.
@@ -111,6 +125,16 @@ impl Given {
         Ok(&self.of_slot(slot)?.update)
     }
 
+    /// The weight of a slot; 1 where the vector names none.
+    ///
+    /// # Errors
+    ///
+    /// There is no such slot, or its weight is 0.
+    pub fn weight(&self, slot: u32) -> Result<Weight, Stop> {
+        let weight = self.of_slot(slot)?.weight.unwrap_or(1);
+        Weight::new(weight).ok_or_else(|| broken("a weight of 0"))
+    }
+
     fn of_slot(&self, slot: u32) -> Result<&MemberGiven, Stop> {
         let given = self.members.get(slot as usize);
         given.ok_or_else(|| broken(format!("no slot {slot}")))
@@ -128,7 +152,15 @@ fn whole_round(case: &Case) -> Result<Value, Stop> {
     let Value::Object(mut out) = result(finished, &round.identity) else {
         return Err(broken("a result has fields"));
     };
+    let context = round.coordinator.context();
+    let mean = finished
+        .integers()
+        .mean(&context.plan, &context.rotation_seed())
+        .map_err(broken)?;
+    let mean = values::doubles(&mean).ok_or_else(|| broken("the mean is not in binary64"))?;
     let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
+    put("weight", json!(finished.integers().weight()));
+    put("mean", json!(mean));
     put("sid", text(survivors.sid().as_bytes()));
     put("sid2", text(survivors.sid2().as_bytes()));
     put("advertised", slots(round.advertised.iter().copied()));
@@ -257,9 +289,12 @@ impl Running {
             }
             self.give(slot, &message)?;
             let update = self.given.update(slot.0)?.to_vec();
+            let weight = self.given.weight(slot.0)?;
             let member = self.member(slot)?;
             let Answer::Upload(header, vector) =
-                member.machine.upload(&update, None, &mut member.draws)?
+                member
+                    .machine
+                    .upload(&update, weight, None, &mut member.draws)?
             else {
                 return Err(broken(format!("slot {slot} uploads nothing")));
             };
@@ -273,7 +308,7 @@ impl Running {
                 .machine
                 .contributed
                 .take()
-                .ok_or_else(|| broken("a contribution that is not exact"))?;
+                .ok_or_else(|| broken("nothing was contributed"))?;
             self.contributions.insert(slot.to_string(), text(plain));
             let stored = self
                 .take(slot, &header, Some(vector))?

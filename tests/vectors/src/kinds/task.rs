@@ -80,12 +80,7 @@ pub(crate) fn refusal(error: TaskError) -> Refused {
         TaskError::Cohort { .. } => "params.cohort",
         TaskError::Parameters(error) => return parameters::refusal(error.clone()),
     };
-    let refusal = refused(requirement, error);
-    match requirement {
-        // Tensors in another order are another encoding of the same task.
-        "task.canonical" => refusal.or("encode.manifest.order"),
-        _ => refusal,
-    }
+    refused(requirement, error)
 }
 
 /// As [`refusal`], of a file. Its numbers are read with it: which of them is wrong is on the line.
@@ -143,7 +138,7 @@ pub(super) fn of_plan(error: &PlanError) -> &'static str {
         PlanError::ExampleDtype { .. } => "noise.sensitivity.dtype",
         PlanError::NobodyEnrolled
         | PlanError::LaneTooWide { .. }
-        | PlanError::SumTooLarge { .. }
-        | PlanError::TooLarge => "encode.plan.bound",
+        | PlanError::SumTooLarge { .. } => "encode.plan.bound",
+        PlanError::TooLarge => "encode.plan.size",
     }
 }

@@ -55,10 +55,5 @@ pub(super) fn abort(reason: &Abort) -> Refused {
         Abort::SumOutOfRange { .. } => "finish.range",
         Abort::Restarted | Abort::Shutdown => "attempt.retry",
     };
-    let refusal = refused(requirement, reason);
-    match reason {
-        // Both are asked at the end of Upload, and the attempt ends by either; our coordinator names the floor first.
-        Abort::Upload(SetError::BelowFloor { .. }) => refusal.or("upload.quorum"),
-        _ => refusal,
-    }
+    refused(requirement, reason)
 }

@@ -32,7 +32,7 @@ pub struct Act {
 pub fn ledger(acts: &[Act], release: Option<&Release>) -> Result<MemoryLedger, Stop> {
     let mut ledger = MemoryLedger::default();
     for act in acts {
-        ledger.record(act.entry(release)?).map_err(broken)?;
+        act.record_in(&mut ledger, release)?;
     }
     Ok(ledger)
 }
@@ -43,6 +43,19 @@ pub fn shown(ledger: &MemoryLedger) -> Value {
 }
 
 impl Act {
+    /// Records the act.
+    ///
+    /// # Errors
+    ///
+    /// As [`ledger()`].
+    pub fn record_in(
+        &self,
+        ledger: &mut MemoryLedger,
+        release: Option<&Release>,
+    ) -> Result<(), Stop> {
+        ledger.record(self.entry(release)?).map_err(broken)
+    }
+
     fn entry(&self, release: Option<&Release>) -> Result<Entry, Stop> {
         let (task, round, attempt) = (
             TaskDigest(self.task.0),

@@ -1,9 +1,10 @@
 //! Our member, a step at a time.
 
 use crate::bytes::Bytes;
-use crate::draws::Draws;
+use crate::draws::{Draws, Noted};
 use crate::judge::{Refused, Stop, broken, refused};
 use crate::kinds::invalid;
+use crate::machine::ledger::Act;
 use crate::machine::member_refusals::{in_message, refusal};
 use crate::values;
 use rand_core::CryptoRng;
@@ -98,6 +99,8 @@ pub struct MemberStep {
     pub update: Option<Vec<values::Named>>,
     /// In place of what the update encodes to.
     pub packed: Option<Bytes>,
+    /// What another process of this member wrote into its ledger.
+    pub recorded: Option<Act>,
     /// Whether this step is refused although others follow.
     #[serde(default)]
     pub refused: bool,
@@ -164,10 +167,16 @@ impl MemberMachine {
     ///
     /// [`Stop::Refused`] when the member refuses it.
     pub fn step(&mut self, step: &MemberStep, rng: &mut dyn CryptoRng) -> Result<Answer, Stop> {
-        match (&step.message, &step.update) {
-            (Some(message), None) => Ok(self.take(&message.0, rng)?),
-            (None, Some(update)) => self.upload(update, step.packed.as_ref(), rng),
-            _ => Err(broken("a step is a message or an update")),
+        match (&step.message, &step.update, &step.recorded) {
+            (Some(message), None, None) => Ok(self.take(&message.0, rng)?),
+            (None, Some(update), None) => {
+                self.upload(update, Weight::ONE, step.packed.as_ref(), rng)
+            }
+            (None, None, Some(act)) => {
+                act.record_in(&mut self.ledger, None)?;
+                Ok(Answer::Nothing)
+            }
+            _ => Err(broken("a step is a message, an update or a record")),
         }
     }
 
@@ -199,11 +208,10 @@ impl MemberMachine {
             .member
             .as_mut()
             .ok_or_else(|| refused("advertise.record", "nothing was advertised"))?;
-        let own = member.slot();
         let is_complete = member.context().parameters.is_complete();
         let reply = member
             .receive(&message, &mut self.ledger, Duration::ZERO, rng)
-            .map_err(|error| in_message(error, &message.body, own, is_complete))?;
+            .map_err(|error| in_message(error, &message.body, is_complete))?;
         match reply {
             Reply::Send(message) => Ok(Answer::Message(message)),
             Reply::Nothing | Reply::Contribute | Reply::Result { .. } | Reply::Aborted(_) => {
@@ -220,6 +228,7 @@ impl MemberMachine {
     pub fn upload(
         &mut self,
         update: &[values::Named],
+        weight: Weight,
         packed: Option<&Bytes>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Answer, Stop> {
@@ -236,15 +245,14 @@ impl MemberMachine {
             .map_err(broken)
         };
         let digest = UpdateDigest(update()?.digest());
-        let is_exact = matches!(context.task.encoding(), Encoding::Integer { .. });
         let (contribution, plain) = match packed {
             Some(packed) => (of_length(packed.0.len())?, None),
             None => {
-                // A contribution shows its blocks only as it is used up, so there are two; where nothing is rounded they are equal.
-                let plain = is_exact
-                    .then(|| encode(&context, member, update()?, rng))
-                    .transpose()?;
-                (encode(&context, member, update()?, rng)?, plain)
+                // A contribution shows its blocks only as it is used up, so there are two, of the same draws.
+                let mut noted = Noted::new(rng);
+                let plain = encode(&context, member, update()?, weight, &mut noted)?;
+                let again = encode(&context, member, update()?, weight, &mut noted.again())?;
+                (again, Some(plain))
             }
         };
         let (header, masked) = member
@@ -260,13 +268,14 @@ fn encode(
     context: &RoundContext,
     member: &Member,
     update: Update,
+    weight: Weight,
     rng: &mut dyn CryptoRng,
 ) -> Result<Contribution, Stop> {
     let (plan, seed) = (&context.plan, context.rotation_seed());
     let made = match (&context.noise, member.noise()) {
-        (None, _) => contribute(update, plan, Weight::ONE, &seed, rng),
+        (None, _) => contribute(update, plan, weight, &seed, rng),
         (Some(noise), Some(own)) => {
-            contribute_with_noise(update, plan, Weight::ONE, &seed, noise.plan(), &own, rng)
+            contribute_with_noise(update, plan, weight, &seed, noise.plan(), &own, rng)
         }
         (Some(_), None) => return of_length(8 * plan.limbs()),
     };

@@ -3,7 +3,6 @@
 use crate::judge::{Refused, refused};
 use crate::kinds::task_refusal;
 use veilsum_proto::certificate::CertificateError;
-use veilsum_proto::ids::Slot;
 use veilsum_proto::ledger::LedgerRefusal;
 use veilsum_proto::message::Body;
 use veilsum_proto::refusal::Refusal;
@@ -25,7 +24,7 @@ pub(super) fn refusal(error: Refusal) -> Refused {
         Refusal::Policy { what, .. } if what.contains("roster does not list") => "open.task-drawn",
         Refusal::Policy { .. } => "join.policy",
         Refusal::OverBudget { .. } => "join.budget",
-        Refusal::Model { .. } => "open.model",
+        Refusal::Model { .. } => "attempt.same-model",
         Refusal::Forbidden(error) => of_ledger(error),
         Refusal::Ledger(_) => "ledger.durable",
         Refusal::Set(error) => of_set(error),
@@ -51,7 +50,7 @@ pub(super) fn refusal(error: Refusal) -> Refused {
 }
 
 /// As [`refusal`], with what the error does not say and the message does.
-pub(super) fn in_message(error: Refusal, message: &Body, own: Slot, is_complete: bool) -> Refused {
+pub(super) fn in_message(error: Refusal, message: &Body, is_complete: bool) -> Refused {
     let made = refusal(error.clone());
     match (&error, message) {
         (Refusal::OwnAdvert, _) if !is_complete => made.about("advert.own-leaf"),
@@ -60,8 +59,6 @@ pub(super) fn in_message(error: Refusal, message: &Body, own: Slot, is_complete:
         {
             made.about("share.cut-order")
         }
-        // Nobody masks with itself, survivor or not.
-        (Refusal::ShareRequest { slot, .. }, _) if *slot == own => made.about("reveal.own-peers"),
         _ => made,
     }
 }
@@ -156,9 +153,7 @@ fn of_certificate(error: &CertificateError) -> &'static str {
 
 fn of_request(kind: &str, reason: &str) -> &'static str {
     match kind {
-        _ if reason.contains("holds no share") || reason.contains("not in the Share set") => {
-            "reveal.own-peers"
-        }
+        _ if reason.contains("holds no share") => "reveal.own-peers",
         "self" if reason.contains("header") => "reveal.header",
         "self" => "reveal.self-of-survivor",
         _ => "reveal.root-of-dropped",

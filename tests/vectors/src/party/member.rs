@@ -64,7 +64,7 @@ fn answer(
     match answer {
         Answer::Message(message) => Ok(vec![message.encode()]),
         Answer::Nothing if is_share_set => {
-            match member.upload(given.update(slot)?, None, &mut rng)? {
+            match member.upload(given.update(slot)?, given.weight(slot)?, None, &mut rng)? {
                 Answer::Upload(header, vector) => Ok(vec![header.encode(), vector]),
                 _ => Ok(Vec::new()),
             }
