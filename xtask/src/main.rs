@@ -26,6 +26,7 @@ usage: cargo xtask sbom
        cargo xtask spec [--quiet]
 
   sbom    prints what the program is built from, with versions, licences and checksums (CycloneDX 1.5, JSON)
-  spec    lists every requirement of spec/*.md with the lines of code and the tests that cite it; fails on a
-          requirement without code or without test, and on a citation of what the spec does not have
+  spec    lists every requirement of spec/*.md with its definition (the id in bold type), the lines of code and the tests
+          that cite it; fails on a requirement without code or without test, on one that is cited or mentioned and
+          defined nowhere or twice, and on a MUST without an id
           --quiet prints only what is missing, and the counts";

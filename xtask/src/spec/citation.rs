@@ -1,4 +1,4 @@
-//! Ids in the text of a spec page or a Rust file.
+//! Ids in the text of a Rust file.
 
 use std::path::Path;
 
@@ -24,20 +24,6 @@ pub fn is_test_file(path: &Path) -> bool {
     parts.any(|part| part == "tests" || part == "fuzz" || part == "tests.rs")
 }
 
-/// Ids in a page, with their lines. Ids in fenced blocks do not count: they show bytes.
-pub fn definitions(page: &str) -> Vec<(usize, String)> {
-    let mut fenced = false;
-    let mut found = Vec::new();
-    for (line, text) in (1..).zip(page.lines()) {
-        if text.trim_start().starts_with("```") {
-            fenced = !fenced;
-        } else if !fenced {
-            found.extend(ids(text).map(|id| (line, id.to_owned())));
-        }
-    }
-    found
-}
-
 /// Ids that a Rust file cites in `// spec:` comments. From a `#[cfg(test)]` module to its closing brace they are tests.
 pub fn citations(source: &str, all_tests: bool) -> Vec<Citation> {
     let mut region = TestRegion::default();
@@ -51,7 +37,7 @@ pub fn citations(source: &str, all_tests: bool) -> Vec<Citation> {
             true => Kind::Test,
             false => Kind::Code,
         };
-        found.extend(ids(cited).map(|id| Citation {
+        found.extend(ids(cited).map(|(_, id)| Citation {
             id: id.to_owned(),
             line,
             kind,
@@ -117,15 +103,13 @@ fn cited(text: &str) -> Option<(&str, bool)> {
     Some((cited, documentation.is_some()))
 }
 
-/// `[group.name]` in a text: lower case, digits, hyphens, at least one dot, no link.
-fn ids(text: &str) -> impl Iterator<Item = &str> {
-    let inside = text.split('[').skip(1);
-    let closed = inside.filter_map(|rest| rest.split_once(']'));
-    let links = |(_, behind): &(&str, &str)| behind.starts_with('(');
-    closed
-        .filter(move |closed| !links(closed))
-        .map(|(id, _)| id)
-        .filter(|id| is_id(id))
+/// `[group.name]` in a text, with the place of its bracket: lower case, digits, hyphens, at least one dot, no link.
+pub fn ids(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let brackets = text.match_indices('[');
+    brackets.filter_map(move |(at, _)| {
+        let (id, behind) = text.get(at + 1..)?.split_once(']')?;
+        (is_id(id) && !behind.starts_with('(')).then_some((at, id))
+    })
 }
 
 fn is_id(text: &str) -> bool {
@@ -154,16 +138,7 @@ mod tests {
         let text = "`[a.b]` [c] [d.e-f2], [G.h] [1.2] [sid][share.cut-pair] [a.md](a.md) [x.y";
         assert_eq!(
             ids(text).collect::<Vec<_>>(),
-            ["a.b", "d.e-f2", "share.cut-pair"]
-        );
-    }
-
-    #[test]
-    fn fenced_blocks_define_nothing() {
-        let page = "[a.b]\n```\n[c.d]\n```\n[e.f]";
-        assert_eq!(
-            definitions(page),
-            [(1, "a.b".to_owned()), (5, "e.f".to_owned())]
+            [(1, "a.b"), (12, "d.e-f2"), (39, "share.cut-pair")]
         );
     }
 

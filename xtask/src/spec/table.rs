@@ -1,29 +1,38 @@
 //! The table for people.
 
-use super::{Gap, Place, Standing};
+use super::{Gap, Place, Spec, Standing};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Prints requirements by page and id, then what is missing, then the counts.
-pub fn print(standings: &BTreeMap<String, Standing>, quiet: bool) -> ExitCode {
+pub fn print(spec: &Spec, quiet: bool) -> ExitCode {
+    let standings = &spec.standings;
     if !quiet {
         list(standings);
     }
-    let gaps =
-        [Gap::NotInSpec, Gap::NoCode, Gap::NoTest].map(|gap| (gap, with_gap(standings, gap)));
+    let gaps = GAPS.map(|gap| (gap, with_gap(standings, gap)));
     for (gap, ids) in gaps.iter().filter(|(_, ids)| !ids.is_empty()) {
         println!("{}:", gap.text());
         for (id, standing) in ids {
-            println!("  [{id}]  {}", first(standing));
+            println!("  [{id}]  {}", where_to_look(*gap, standing));
+        }
+        println!();
+    }
+    if !spec.unnumbered.is_empty() {
+        println!("MUST without an id:");
+        for (place, words) in &spec.unnumbered {
+            println!("  {}:{}  {words}", place.file, place.line);
         }
         println!();
     }
     let defined = standings
         .values()
-        .filter(|standing| standing.defined.is_some());
-    let [not_in_spec, no_code, no_test] = gaps.map(|(_, ids)| ids.len());
+        .filter(|standing| !standing.defined.is_empty());
+    let unnumbered = spec.unnumbered.len();
+    let [not_in_spec, not_defined, twice, no_code, no_test] = gaps.map(|(_, ids)| ids.len());
     println!(
-        "{} requirements, {} citations in code, {} in tests; {no_code} without code, {no_test} without test, {not_in_spec} cited but not in the spec",
+        "{} requirements, {} citations in code, {} in tests; {no_code} without code, {no_test} without test, {not_in_spec} cited but not in the spec, \
+         {not_defined} mentioned but not defined, {twice} defined twice, {unnumbered} MUST without an id",
         defined.count(),
         standings
             .values()
@@ -34,7 +43,7 @@ pub fn print(standings: &BTreeMap<String, Standing>, quiet: bool) -> ExitCode {
             .map(|standing| standing.tests.len())
             .sum::<usize>(),
     );
-    match not_in_spec + no_code + no_test {
+    match not_in_spec + not_defined + twice + no_code + no_test + unnumbered {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
@@ -44,6 +53,8 @@ impl Gap {
     fn text(self) -> &'static str {
         match self {
             Self::NotInSpec => "cited, but not in the spec",
+            Self::NotDefined => "mentioned in the spec, but not defined",
+            Self::DefinedTwice => "defined more than once",
             Self::NoCode => "no line of code cites it",
             Self::NoTest => "no test cites it",
         }
@@ -53,7 +64,7 @@ impl Gap {
 fn list(standings: &BTreeMap<String, Standing>) {
     let mut pages = BTreeMap::<&str, Vec<(&String, &Standing)>>::new();
     for (id, standing) in standings {
-        if let Some(place) = &standing.defined {
+        if let Some(place) = standing.defined.first() {
             pages.entry(&place.file).or_default().push((id, standing));
         }
     }
@@ -61,6 +72,7 @@ fn list(standings: &BTreeMap<String, Standing>) {
         println!("{page}");
         for (id, standing) in requirements {
             println!("  [{id}]");
+            println!("      spec  {}", places(&standing.defined));
             println!("      code  {}", places(&standing.code));
             println!("      test  {}", places(&standing.tests));
         }
@@ -91,10 +103,19 @@ fn places(places: &[Place]) -> String {
 }
 
 /// Where to start looking.
-fn first(standing: &Standing) -> String {
-    let all = standing.defined.iter();
-    let mut all = all.chain(&standing.code).chain(&standing.tests);
-    all.next().map_or_else(String::new, |place| {
-        format!("{}:{}", place.file, place.line)
-    })
+fn where_to_look(gap: Gap, standing: &Standing) -> String {
+    match gap {
+        Gap::NotInSpec if standing.code.is_empty() => places(&standing.tests),
+        Gap::NotInSpec => places(&standing.code),
+        Gap::NotDefined => places(&standing.mentioned),
+        Gap::DefinedTwice | Gap::NoCode | Gap::NoTest => places(&standing.defined),
+    }
 }
+
+const GAPS: [Gap; 5] = [
+    Gap::NotInSpec,
+    Gap::NotDefined,
+    Gap::DefinedTwice,
+    Gap::NoCode,
+    Gap::NoTest,
+];
