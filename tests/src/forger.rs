@@ -96,7 +96,7 @@ impl Forger {
         let noise = self.context.noise.as_ref()?;
         let secrets = self.seeds.as_ref()?.secrets();
         let value = noise.plan().reveal(&secrets, level)?;
-        Some(RevealedSeed(*value.expose()))
+        Some(RevealedSeed::new(value.expose()))
     }
 
     /// Signs the advert as it stands now.
@@ -227,7 +227,7 @@ impl Forger {
         Reveal {
             sid2: *sid2,
             slot: self.slot,
-            self_seed: RevealedSeed(*self.self_seed.secret().expose_bytes()),
+            self_seed: RevealedSeed::new(&self.self_seed.secret().expose_bytes()),
             pair_seeds: pair_seeds.collect(),
             chain_value: None,
         }

@@ -71,7 +71,7 @@ fn fill_lists(play: &Play, all: &mut BTreeMap<u8, Message>) {
                 adverts.own_proof = vec![Hash([7; 32])];
                 adverts.neighbours[0].proof = vec![Hash([8; 32])];
             }
-            Body::Reveal(reveal) => reveal.chain_value = Some(RevealedSeed([9; 32])),
+            Body::Reveal(reveal) => reveal.chain_value = Some(RevealedSeed::new(&[9; 32])),
             Body::Advert(advert) => advert.chain_end = Some(Hash([6; 32])),
             _ => {}
         }

@@ -166,13 +166,18 @@ fn values(log: &[Message]) -> BTreeSet<Vec<u8>> {
                     .flat_map(|part| [part.ciphertext.to_vec(), part.pair_hash.0.to_vec()]),
             ),
             Body::Reveal(reveal) => {
-                values.insert(reveal.self_seed.0.to_vec());
-                values.extend(reveal.pair_seeds.iter().map(|pair| pair.seed.0.to_vec()));
+                values.insert(reveal.self_seed.expose().to_vec());
+                values.extend(
+                    reveal
+                        .pair_seeds
+                        .iter()
+                        .map(|pair| pair.seed.expose().to_vec()),
+                );
             }
             Body::Shares(shares) => values.extend(shares.answers.iter().map(|answer| {
                 let (veilsum_proto::message::ShareAnswer::SelfSeed(_, share)
                 | veilsum_proto::message::ShareAnswer::RootSeed(_, share)) = answer;
-                share.0.to_vec()
+                share.expose().to_vec()
             })),
             _ => {}
         }

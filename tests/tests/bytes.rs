@@ -225,19 +225,19 @@ fn every_message_of_a_large_round_fits_its_cap() {
 #[test]
 fn debug_of_what_carries_secrets_shows_none() {
     let bytes = [0xa7u8; 32];
-    let seed = veilsum_proto::message::RevealedSeed(bytes);
+    let seed = veilsum_proto::message::RevealedSeed::new(&bytes);
     assert_eq!(format!("{seed:?}"), "RevealedSeed(..)");
     let (mut revealed, mut texts) = (Vec::new(), Vec::new());
     for message in samples() {
         match &message.body {
             Body::Reveal(reveal) => {
-                revealed.push(reveal.self_seed.0);
-                revealed.extend(reveal.pair_seeds.iter().map(|pair| pair.seed.0));
+                revealed.push(*reveal.self_seed.expose());
+                revealed.extend(reveal.pair_seeds.iter().map(|pair| *pair.seed.expose()));
             }
             Body::Shares(shares) => {
                 revealed.extend(shares.answers.iter().map(|answer| match answer {
                     veilsum_proto::message::ShareAnswer::SelfSeed(_, share)
-                    | veilsum_proto::message::ShareAnswer::RootSeed(_, share) => share.0,
+                    | veilsum_proto::message::ShareAnswer::RootSeed(_, share) => *share.expose(),
                 }))
             }
             _ => {}
@@ -265,7 +265,7 @@ fn debug_of_what_carries_secrets_shows_none() {
     play.act_all();
     texts.push(format!("{:?}", play.coordinator));
     revealed.extend(play.log.iter().filter_map(|message| match &message.body {
-        Body::Reveal(reveal) => Some(reveal.self_seed.0),
+        Body::Reveal(reveal) => Some(*reveal.self_seed.expose()),
         _ => None,
     }));
     for secret in &revealed {

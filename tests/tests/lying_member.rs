@@ -699,7 +699,7 @@ fn plus_order(bytes: &[u8; 32]) -> RevealedSeed {
         let total = u16::from(*one) + u16::from(other) + carry;
         (*place, carry) = (total as u8, total >> 8);
     }
-    RevealedSeed(sum)
+    RevealedSeed::new(&sum)
 }
 
 // spec: [reveal.verify]
@@ -710,21 +710,21 @@ fn a_wrong_reveal_is_a_fault_and_counts_for_nothing() {
     let lies = [
         (
             Reveal {
-                self_seed: RevealedSeed([1; 32]),
+                self_seed: RevealedSeed::new(&[1; 32]),
                 ..right.clone()
             },
             FaultKind::SelfSeed,
         ),
         (
             Reveal {
-                self_seed: RevealedSeed([0xff; 32]),
+                self_seed: RevealedSeed::new(&[0xff; 32]),
                 ..right.clone()
             },
             FaultKind::SelfSeed,
         ),
         (
             Reveal {
-                self_seed: plus_order(&right.self_seed.0),
+                self_seed: plus_order(right.self_seed.expose()),
                 ..right.clone()
             },
             FaultKind::SelfSeed,
@@ -741,11 +741,14 @@ fn a_wrong_reveal_is_a_fault_and_counts_for_nothing() {
             FaultKind::MissingPairSeed(Slot(5)),
         ),
         (
-            with_pair_seeds(&right, &[(4, right.pair_seeds[0].seed.0)]),
+            with_pair_seeds(&right, &[(4, *right.pair_seeds[0].seed.expose())]),
             FaultKind::MissingPairSeed(Slot(5)),
         ),
         (
-            with_pair_seeds(&right, &[(5, right.pair_seeds[0].seed.0), (6, [1; 32])]),
+            with_pair_seeds(
+                &right,
+                &[(5, *right.pair_seeds[0].seed.expose()), (6, [1; 32])],
+            ),
             FaultKind::NotAsked(Slot(6)),
         ),
         (
@@ -777,7 +780,7 @@ fn a_wrong_reveal_is_a_fault_and_counts_for_nothing() {
 fn with_pair_seeds(reveal: &Reveal, seeds: &[(u32, [u8; 32])]) -> Reveal {
     let seeds = seeds.iter().map(|(slot, seed)| PairSeedReveal {
         slot: Slot(*slot),
-        seed: RevealedSeed(*seed),
+        seed: RevealedSeed::new(seed),
     });
     Reveal {
         pair_seeds: seeds.collect(),
@@ -793,7 +796,7 @@ fn a_second_reveal_is_a_fault_and_the_first_again_is_nothing() {
     play.say(LIAR, right.clone()).unwrap();
     play.say(LIAR, right.clone()).unwrap();
     let second = Reveal {
-        self_seed: RevealedSeed([1; 32]),
+        self_seed: RevealedSeed::new(&[1; 32]),
         ..right
     };
     assert_eq!(play.blamed(LIAR, second), FaultKind::Second("Reveal"));
@@ -822,7 +825,7 @@ fn a_wrong_share_is_a_fault_and_good_ones_beside_it_count() {
             ShareAnswer::RootSeed(Slot(5), _)
         ]
     ));
-    let wrong = RevealedSeed([2; 32]);
+    let wrong = RevealedSeed::new(&[2; 32]);
     let lie = Shares {
         answers: vec![
             ShareAnswer::SelfSeed(Slot(4), wrong),
@@ -867,7 +870,7 @@ fn shares_of_another_session_kind_encoding_or_dealer_are_a_fault() {
             FaultKind::Share(Slot(5)),
         ),
         (
-            of(ShareAnswer::SelfSeed(Slot(4), plus_order(&own.0))),
+            of(ShareAnswer::SelfSeed(Slot(4), plus_order(own.expose()))),
             FaultKind::Share(Slot(4)),
         ),
         (

@@ -48,18 +48,18 @@ fn a_chain_value_that_does_not_stand_names_the_member_whose_seeds_count_and_whos
         let mut reveal = reveal(&mut play, LIAR);
         let honest = reveal.chain_value.clone().unwrap();
         let chain = play.players[&Slot(LIAR)].seeds.as_ref().unwrap().chain(2);
-        assert_eq!(honest.0, chain[0]);
+        assert_eq!(*honest.expose(), chain[0]);
         let (value, text) = match lie {
             "off the chain" => (Some([7; 32]), "does not lead to the end in its advert"),
             "one too early" => (Some([0; 32]), "does not lead to the end in its advert"),
             "one too late" => (Some(chain[1]), "does not lead to the end in its advert"),
             _ => (None, "is missing"),
         };
-        reveal.chain_value = value.map(RevealedSeed);
+        reveal.chain_value = value.map(|value| RevealedSeed::new(&value));
         let fault = play.blamed(LIAR, reveal.clone());
         assert_eq!(fault, FaultKind::ChainValue(text), "{lie}");
         assert_eq!(fault.name(), "chain_value");
-        assert!(!fault.to_string().contains(&hex::encode(honest.0)));
+        assert!(!fault.to_string().contains(&hex::encode(*honest.expose())));
         // The same again is nothing new; the right value comes too late.
         play.say(LIAR, reveal.clone()).unwrap();
         reveal.chain_value = Some(honest);
@@ -96,7 +96,7 @@ fn a_chain_value_that_nobody_asked_for_is_a_fault_beside_seeds_that_count() {
         play.run_to(PhaseName::Reveal);
         let mut reveal = reveal(&mut play, LIAR);
         assert_eq!(reveal.chain_value, None);
-        reveal.chain_value = Some(RevealedSeed([1; 32]));
+        reveal.chain_value = Some(RevealedSeed::new(&[1; 32]));
         let wanted = FaultKind::ChainValue("was not asked for");
         assert_eq!(play.blamed(LIAR, reveal), wanted);
         play.assert_exact(missing..=LIAR);
@@ -109,7 +109,7 @@ fn a_chain_value_that_nobody_asked_for_is_a_fault_beside_seeds_that_count() {
 fn a_chain_value_beside_wrong_seeds_removes_nothing() {
     let mut play = play_to(PhaseName::Reveal);
     let mut reveal = reveal(&mut play, LIAR);
-    reveal.self_seed = RevealedSeed([1; 32]);
+    reveal.self_seed = RevealedSeed::new(&[1; 32]);
     assert_eq!(play.blamed(LIAR, reveal), FaultKind::SelfSeed);
     play.silent.insert(Slot(LIAR));
     play.assert_exact(0..=LIAR);
@@ -310,14 +310,14 @@ fn a_second_value_of_a_chain_is_not_given_whatever_is_asked() {
     assert_eq!(play.certify(0, &set, signed.clone()).unwrap(), first);
     let second = play.certify(1, &set, signed).unwrap();
     assert_ne!(second.chain_value, first.chain_value);
-    play.tap.assert_safe();
+    play.assert_known(&[]);
     // Nor in a further attempt, where the chain would be another.
     assert_eq!(
         play.reopen(1, 1).len(),
         4,
         "whoever signed or revealed stays away"
     );
-    play.tap.assert_safe();
+    play.assert_known(&[]);
 }
 
 // spec: [confirm.noise]

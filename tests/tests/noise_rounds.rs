@@ -124,7 +124,11 @@ fn a_chain_value_is_there_unless_all_noise_stays() {
         let value = reveal(&mut play, 6).chain_value;
         let chain = seeds.chain(2);
         let wanted = (missing < 2).then(|| chain[missing as usize]);
-        assert_eq!(value.map(|value| value.0), wanted, "{missing} missing");
+        assert_eq!(
+            value.map(|value| *value.expose()),
+            wanted,
+            "{missing} missing"
+        );
         assert!(!play.tap.is_silent());
     }
 }

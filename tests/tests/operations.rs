@@ -283,7 +283,7 @@ impl Doubles for RevealsUnasked {
         Some(Message::new(Reveal {
             sid2: set.sid2,
             slot,
-            self_seed: RevealedSeed([7; 32]),
+            self_seed: RevealedSeed::new(&[7; 32]),
             pair_seeds: Vec::new(),
             chain_value: None,
         }))
@@ -301,9 +301,9 @@ impl Doubles for GivesAnyChainValue {
         Some(Message::new(Reveal {
             sid2: certificate.set.sid2,
             slot,
-            self_seed: RevealedSeed([7; 32]),
+            self_seed: RevealedSeed::new(&[7; 32]),
             pair_seeds: Vec::new(),
-            chain_value: Some(RevealedSeed([8; 32])),
+            chain_value: Some(RevealedSeed::new(&[8; 32])),
         }))
     }
 }

@@ -15,7 +15,9 @@ use veilsum_proto::message::{
 use veilsum_sim::knowledge::Finding;
 use veilsum_tests::{Play, Setup, skellam};
 
-const SECRET: RevealedSeed = RevealedSeed([0; 32]);
+fn secret() -> RevealedSeed {
+    RevealedSeed::new(&[0; 32])
+}
 
 /// Honest members that a sum has at least, with seven members, one of them corrupt and two missing.
 const FLOOR: usize = 4;
@@ -48,12 +50,12 @@ fn reveal(play: &Play, slot: u32, dropped: &[u32]) -> Reveal {
     let all = play.all_but(&[]);
     let pair_seeds = dropped.iter().map(|slot| PairSeedReveal {
         slot: Slot(*slot),
-        seed: SECRET,
+        seed: secret(),
     });
     Reveal {
         sid2: play.survivor_set(&all, &all).sid2,
         slot: Slot(slot),
-        self_seed: SECRET,
+        self_seed: secret(),
         pair_seeds: pair_seeds.collect(),
         chain_value: None,
     }
@@ -77,7 +79,7 @@ fn it_sees_two_fates_of_one_member_come_true() {
     let mut play = uploaded();
     let context = play.context.clone();
     play.tap.revealed(&context, &reveal(&play, 0, &[3, 4, 5]));
-    let roots = [1, 2].map(|slot| ShareAnswer::RootSeed(Slot(slot), SECRET));
+    let roots = [1, 2].map(|slot| ShareAnswer::RootSeed(Slot(slot), secret()));
     for holder in 2..6 {
         let all = play.all_but(&[]);
         let sid2 = play.survivor_set(&all, &all).sid2;
@@ -282,7 +284,7 @@ fn reveal_with_chain(play: &Play, slot: u32, place: usize) -> Reveal {
     let seeds = play.players[&Slot(slot)].seeds.as_ref();
     let seeds = seeds.expect("the task has noise");
     let mut reveal = reveal(play, slot, &[]);
-    reveal.chain_value = Some(RevealedSeed(seeds.chain(2)[place]));
+    reveal.chain_value = Some(RevealedSeed::new(&seeds.chain(2)[place]));
     reveal
 }
 

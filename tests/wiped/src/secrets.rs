@@ -118,7 +118,7 @@ impl Secrets<'_> {
         let Ok(pair) = root.pair_seed(self.sid, own, other, &advert.mask_key) else {
             panic!("the key of slot {other} does not contribute");
         };
-        let pair = pair.to_revealed().0;
+        let pair = *pair.to_revealed().expose();
         self.add("pair seed", pair);
         let (low, high) = (
             own.min(other).0.to_be_bytes(),

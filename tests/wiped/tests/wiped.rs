@@ -13,7 +13,10 @@ use veilsum_math::{
 };
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::identity::Identity;
-use veilsum_proto::ids::Slot;
+use veilsum_proto::ids::{Sid2, Slot};
+use veilsum_proto::message::{
+    Caps, Message, PairSeedReveal, Reveal, RevealedSeed, ShareAnswer, Shares,
+};
 use veilsum_wiped::{Kind, Known, Round, Watch, alive, secrets_of, unwatch, unwiped, watch};
 use zeroize::Zeroizing;
 
@@ -166,6 +169,72 @@ fn a_member_that_ends_in_any_phase_leaves_no_secret() {
             assert_all_wiped(&format!("{end} in {phase}"));
         }
     }
+    unwatch();
+}
+
+/// Both lists are longer than what a list first has room for, so that they move while they are read.
+#[test]
+fn reading_a_reveal_and_shares_leaves_seeds_in_the_message_alone() {
+    let _alone = alone();
+    let caps = Caps::new(MEMBERS, MEMBERS - 1);
+    let (session, slot) = (Sid2([0; 32]), Slot(0));
+    let bytes = |kind: u8, index: u32| -> [u8; 32] {
+        std::array::from_fn(|place| (place as u8).wrapping_mul(77) ^ kind.wrapping_add(index as u8))
+    };
+    let seed = |kind, index| RevealedSeed::new(&bytes(kind, index));
+    let reveal = Message::new(Reveal {
+        sid2: session,
+        slot,
+        self_seed: seed(1, 0),
+        pair_seeds: (1..MEMBERS)
+            .map(|other| PairSeedReveal {
+                slot: Slot(other),
+                seed: seed(40, other),
+            })
+            .collect(),
+        chain_value: Some(seed(2, 0)),
+    });
+    let shares = Message::new(Shares {
+        sid2: session,
+        slot,
+        answers: (1..MEMBERS)
+            .map(|of| match of % 2 {
+                0 => ShareAnswer::SelfSeed(Slot(of), seed(80, of)),
+                _ => ShareAnswer::RootSeed(Slot(of), seed(80, of)),
+            })
+            .collect(),
+    });
+    let all = (1..MEMBERS).flat_map(|other| {
+        [
+            known("pair seed", bytes(40, other)),
+            known("share", bytes(80, other)),
+        ]
+    });
+    let own = [
+        known("self seed", bytes(1, 0)),
+        known("chain value", bytes(2, 0)),
+    ];
+    let secrets = own.into_iter().chain(all).collect::<Vec<_>>();
+    let frames = [&reveal, &shares].map(|message| Zeroizing::new(message.encode()));
+    drop((reveal, shares));
+    watch(&secrets);
+    drop(secrets);
+
+    let messages = frames.each_ref().map(|frame| Message::decode(frame, &caps));
+    assert_all_wiped("read");
+    drop(frames);
+    assert_eq!(
+        alive(),
+        kinds(["chain value", "pair seed", "self seed", "share"])
+    );
+    // Moved, and copied as a coordinator does that keeps what it was told.
+    let moved = messages.map(|message| Box::new(message.unwrap()));
+    let copies = moved.clone();
+    drop(moved);
+    assert_all_wiped("the messages are gone");
+    drop(copies);
+    assert_eq!(alive(), kinds([]));
+    assert_all_wiped("the copies are gone");
     unwatch();
 }
 

@@ -146,17 +146,17 @@ impl RecoverPhase {
         let sid = &stage.session.sid;
         let matches = match target {
             Target::SelfSeed(_) => {
-                self_share_digest(sid, slot, from, &share.0) == signed.self_digest
+                self_share_digest(sid, slot, from, share.expose()) == signed.self_digest
             }
             Target::RootSeed(_) => {
-                root_share_digest(sid, slot, from, &share.0) == signed.root_digest
+                root_share_digest(sid, slot, from, share.expose()) == signed.root_digest
             }
         };
         if !matches {
             return Err(FaultKind::Share(slot));
         }
         let value =
-            ShareValue::from_canonical_bytes(&share.0).map_err(|_| FaultKind::Share(slot))?;
+            ShareValue::from_canonical_bytes(share.expose()).map_err(|_| FaultKind::Share(slot))?;
         let threshold = self.threshold();
         match self.targets.get_mut(&target) {
             Some(gathered) if gathered.holders.contains(&from) => {

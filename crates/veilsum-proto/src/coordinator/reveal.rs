@@ -128,7 +128,7 @@ impl RevealPhase {
         };
         let context = session.context.noise_context(slot);
         plan.surplus(
-            &ChainValue::new(value.0),
+            &ChainValue::new(*value.expose()),
             &ChainEnd::new(end.0),
             &context,
             level,
@@ -144,7 +144,7 @@ impl RevealPhase {
 
     fn self_seed(&self, from: Slot, reveal: &Reveal) -> Result<SelfSeed, FaultKind> {
         let secret =
-            Secret::from_canonical_bytes(&reveal.self_seed.0).map_err(|_| FaultKind::SelfSeed)?;
+            Secret::from_canonical_bytes(reveal.self_seed.expose()).map_err(|_| FaultKind::SelfSeed)?;
         let seed = SelfSeed::from_secret(secret);
         if is_committed(&self.stage, from, &seed) {
             Ok(seed)

@@ -189,7 +189,7 @@ fn no_message_ends_a_round() {
         Message::new(Reveal {
             sid2,
             slot: Slot(0),
-            self_seed: crate::message::RevealedSeed([0xff; 32]),
+            self_seed: crate::message::RevealedSeed::new(&[0xff; 32]),
             pair_seeds: Vec::new(),
             chain_value: None,
         }),
@@ -342,7 +342,7 @@ fn a_self_seed_other_than_the_committed_one_is_blamed_and_does_not_count() {
     let other = SelfSeed::from_secret(Secret::random(&mut ChaCha20Rng::seed_from_u64(8)));
     for seed in [*other.secret().expose_bytes(), [0xff; 32]] {
         let mut lie = good.clone();
-        lie.self_seed = crate::message::RevealedSeed(seed);
+        lie.self_seed = crate::message::RevealedSeed::new(&seed);
         assert_eq!(
             take(&mut round, 0, &Message::new(lie)),
             Err(FaultKind::SelfSeed)

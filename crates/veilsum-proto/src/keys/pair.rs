@@ -41,12 +41,12 @@ impl PairSeed {
 
     /// A pair seed that a member revealed; compare [`PairSeed::hash`] with what it signed before use.
     pub fn from_revealed(seed: &RevealedSeed) -> Self {
-        Self(Box::new(Zeroizing::new(seed.0)))
+        Self(Box::new(Zeroizing::new(*seed.expose())))
     }
 
     /// The seed on its way to the coordinator.
     pub fn to_revealed(&self) -> RevealedSeed {
-        RevealedSeed(**self.0)
+        RevealedSeed::new(&self.0)
     }
 
     /// Hash by which each end states the seed in its Share.

@@ -171,7 +171,7 @@ pub fn self_share_digest(sid: &Sid, dealer: Slot, holder: Slot, share: &[u8; 32]
 
 /// A share on its way to the coordinator.
 pub fn to_revealed(share: &ShareValue) -> RevealedSeed {
-    RevealedSeed(*share.expose_bytes())
+    RevealedSeed::new(&share.expose_bytes())
 }
 
 // spec: [seal.directional]

@@ -68,7 +68,7 @@ impl OwnNoise {
         // A set with more missing than the noise tolerates is never certified; of such a one nothing would be given.
         let level = noise.plan().level(missing).ok()?;
         let value = noise.plan().reveal_once(chain, level)?;
-        Some(RevealedSeed(*value.expose()))
+        Some(RevealedSeed::new(value.expose()))
     }
 }
 

@@ -46,7 +46,7 @@ impl Revealing {
             slot: *slot,
             seed: seed.to_revealed(),
         }));
-        let self_seed = RevealedSeed(*self_seed.secret().expose_bytes());
+        let self_seed = RevealedSeed::new(&self_seed.secret().expose_bytes());
         let reveal = Reveal {
             sid2,
             slot: me.slot,

@@ -8,14 +8,51 @@
 use crate::ids::{Sid2, Slot};
 use crate::message::UploadHeader;
 use std::fmt;
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use std::io::Write;
+use tls_codec::{
+    DeserializeBytes, Error, Serialize, Size, TlsDeserializeBytes, TlsSerialize, TlsSize,
+};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Thirty-two bytes that were secret until the certificate.
-#[derive(
-    Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop, TlsSize, TlsSerialize, TlsDeserializeBytes,
-)]
-pub struct RevealedSeed(pub [u8; 32]);
+/// Thirty-two bytes that were secret until the certificate. Boxed, so that a message that is moved, and a list of them that
+/// grows while it is read, leave no copy behind.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct RevealedSeed(Box<[u8; 32]>);
+
+impl RevealedSeed {
+    /// A copy of these bytes.
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        let mut boxed = Box::new([0; 32]);
+        boxed.copy_from_slice(bytes);
+        Self(boxed)
+    }
+
+    /// The bytes.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl Size for RevealedSeed {
+    fn tls_serialized_len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Serialize for RevealedSeed {
+    fn tls_serialize<W: Write>(&self, writer: &mut W) -> Result<usize, Error> {
+        writer.write_all(self.0.as_slice())?;
+        Ok(self.0.len())
+    }
+}
+
+// From the bytes of the message straight into the box.
+impl DeserializeBytes for RevealedSeed {
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let (seed, rest) = bytes.split_first_chunk().ok_or(Error::EndOfStream)?;
+        Ok((Self::new(seed), rest))
+    }
+}
 
 // spec: [wire.debug]
 impl fmt::Debug for RevealedSeed {

@@ -97,10 +97,10 @@ fn examples() -> Vec<Message> {
         Message::new(Reveal {
             sid2: SID2,
             slot: Slot(1),
-            self_seed: RevealedSeed([0xb1; 32]),
+            self_seed: RevealedSeed::new(&[0xb1; 32]),
             pair_seeds: vec![PairSeedReveal {
                 slot: Slot(3),
-                seed: RevealedSeed([0xb2; 32]),
+                seed: RevealedSeed::new(&[0xb2; 32]),
             }],
             chain_value: None,
         }),
@@ -115,8 +115,8 @@ fn examples() -> Vec<Message> {
             sid2: SID2,
             slot: Slot(0),
             answers: vec![
-                ShareAnswer::SelfSeed(Slot(1), RevealedSeed([0xb3; 32])),
-                ShareAnswer::RootSeed(Slot(3), RevealedSeed([0xb4; 32])),
+                ShareAnswer::SelfSeed(Slot(1), RevealedSeed::new(&[0xb3; 32])),
+                ShareAnswer::RootSeed(Slot(3), RevealedSeed::new(&[0xb4; 32])),
             ],
         }),
         Message::new(Receipt {
@@ -355,7 +355,10 @@ fn seeds_and_shares_do_not_show() {
             assert!(!text.contains(&format!("{byte}, {byte}")), "{text}");
         }
     }
-    assert_eq!(format!("{:?}", RevealedSeed([1; 32])), "RevealedSeed(..)");
+    assert_eq!(
+        format!("{:?}", RevealedSeed::new(&[1; 32])),
+        "RevealedSeed(..)"
+    );
 }
 
 // spec: [wire.vector]

@@ -124,7 +124,7 @@ impl Facts {
         }
         if let Some(value) = &reveal.chain_value {
             let values = self.chain_values.entry(reveal.slot).or_default();
-            values.insert(value.0);
+            values.insert(*value.expose());
         }
     }
 

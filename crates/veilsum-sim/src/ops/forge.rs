@@ -137,17 +137,17 @@ impl Forger<'_> {
             }
             Body::Reveal(mut reveal) => {
                 match choice % 4 {
-                    0 => reveal.self_seed = RevealedSeed([1; 32]),
+                    0 => reveal.self_seed = RevealedSeed::new(&[1; 32]),
                     1 => drop(reveal.pair_seeds.pop()),
                     2 => reveal
                         .pair_seeds
                         .iter_mut()
-                        .for_each(|pair| pair.seed = RevealedSeed([1; 32])),
+                        .for_each(|pair| pair.seed = RevealedSeed::new(&[1; 32])),
                     _ => {
                         reveal.chain_value = reveal
                             .chain_value
                             .take()
-                            .map_or(Some(RevealedSeed([1; 32])), |_| None)
+                            .map_or(Some(RevealedSeed::new(&[1; 32])), |_| None)
                     }
                 }
                 reveal.into()
@@ -172,10 +172,10 @@ impl Forger<'_> {
                             ShareAnswer::SelfSeed(slot, share)
                         }
                         ShareAnswer::SelfSeed(slot, _) => {
-                            ShareAnswer::SelfSeed(slot, RevealedSeed([1; 32]))
+                            ShareAnswer::SelfSeed(slot, RevealedSeed::new(&[1; 32]))
                         }
                         ShareAnswer::RootSeed(slot, _) => {
-                            ShareAnswer::RootSeed(slot, RevealedSeed([1; 32]))
+                            ShareAnswer::RootSeed(slot, RevealedSeed::new(&[1; 32]))
                         }
                     };
                 }

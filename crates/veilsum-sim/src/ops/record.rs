@@ -93,7 +93,7 @@ impl Record {
             }
             (_, Body::Reveal(reveal)) => {
                 let pairs = reveal.pair_seeds.iter().map(|seed| seed.slot).collect();
-                let chain = reveal.chain_value.as_ref().map(|value| value.0);
+                let chain = reveal.chain_value.as_ref().map(|value| *value.expose());
                 Left::Revealed(
                     pairs,
                     chain,

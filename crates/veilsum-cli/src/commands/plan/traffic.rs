@@ -175,14 +175,14 @@ impl Shape {
     fn reveal(&self, dropped: usize) -> Reveal {
         let pair_seed = PairSeedReveal {
             slot: SLOT,
-            seed: RevealedSeed([0; 32]),
+            seed: RevealedSeed::new(&[0; 32]),
         };
         Reveal {
             sid2: SID2,
             slot: SLOT,
-            self_seed: RevealedSeed([0; 32]),
+            self_seed: RevealedSeed::new(&[0; 32]),
             pair_seeds: vec![pair_seed; dropped],
-            chain_value: (self.removal && dropped == 0).then_some(RevealedSeed([0; 32])),
+            chain_value: (self.removal && dropped == 0).then_some(RevealedSeed::new(&[0; 32])),
         }
     }
 
