@@ -439,6 +439,9 @@ fn check_inside(
     }
 }
 
+#[cfg(test)]
+mod tests;
+
 /// U1 in words.
 pub const ADVERTISED: &str = "the advertised set";
 /// U2 in words.
