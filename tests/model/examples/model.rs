@@ -4,7 +4,9 @@
 //! to three. A thousand states take about three seconds there.
 
 use std::time::Instant;
-use veilsum_model::{LyingCoordinator, Mutant, Replay, Setting, attack, edges, search};
+use veilsum_model::{
+    Lies, LyingCoordinator, Mutant, Replay, Setting, Slots, attack, edges, search,
+};
 
 fn main() {
     let depth = std::env::args().nth(1);
@@ -13,12 +15,22 @@ fn main() {
         eprintln!("found no number of actions, wanted for example 4");
         std::process::exit(2);
     };
-    for setting in [Setting::new(3, 0, 1), Setting::new(4, 1, 1)] {
+    let cuts = |wronged| Setting::new(5, 2, 1).with_cuts(wronged);
+    for setting in [
+        Setting::new(3, 0, 1),
+        Setting::new(4, 1, 1),
+        cuts(Slots::NONE),
+        cuts(Slots::from_iter([1, 2])),
+    ] {
         let model = LyingCoordinator::new(setting);
         let (members, corrupt) = (setting.members, setting.corrupt.len());
-        println!(
-            "{members} members, {corrupt} corrupt, a lying coordinator, two attempts, one restart"
-        );
+        let about = match setting.lies {
+            Lies::Views => "two attempts, one restart".to_owned(),
+            Lies::Cuts { wronged } => {
+                format!("every choice of cuts, a dealer whose parts do not open for {wronged:?}")
+            }
+        };
+        println!("{members} members, {corrupt} corrupt, a lying coordinator, {about}");
         let started = Instant::now();
         let found = search(model);
         let took = started.elapsed().as_secs();
@@ -42,10 +54,14 @@ fn main() {
             walked.len()
         );
     }
-    println!("4 members, 1 corrupt, one check left out");
+    println!("one check left out");
     for mutant in Mutant::ALL {
-        match attack(Setting::new(4, 1, 1), mutant) {
-            Some(path) => println!("  {mutant:?}: not \"{}\" after {path:?}", mutant.breaks()),
+        let (members, corrupt) = (mutant.setting().members, mutant.setting().corrupt.len());
+        match attack(mutant) {
+            Some(path) => println!(
+                "  {mutant:?}, {members} members, {corrupt} corrupt: not \"{}\" after {path:?}",
+                mutant.breaks()
+            ),
             None => panic!("nobody misses {mutant:?}"),
         }
     }

@@ -26,11 +26,31 @@ pub struct Released {
     pub kind: Kind,
 }
 
+/// A masked update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Upload {
+    /// Attempt.
+    pub attempt: u8,
+    /// Whose.
+    pub slot: u8,
+    /// Share set.
+    pub shared: Slots,
+    /// Edges that were cut, and carry no mask of it.
+    pub cut: Slots,
+}
+
+impl Upload {
+    /// Whether it is masked with this slot.
+    pub fn is_masked_with(&self, slot: u8) -> bool {
+        slot != self.slot && self.shared.has(slot) && !self.cut.has(slot)
+    }
+}
+
 /// Everything that left honest members in a round, over its attempts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Transcript {
-    /// Masked updates: attempt, slot, Share set.
-    pub uploads: BTreeSet<(u8, u8, Slots)>,
+    /// Masked updates.
+    pub uploads: BTreeSet<Upload>,
     /// Signatures.
     pub signatures: BTreeSet<(Fixed, u8)>,
     /// Direct reveals: the own self seed, and the pair seeds with the Share set less the survivors.
@@ -40,11 +60,37 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    /// The Share set under which a slot uploaded in an attempt.
-    pub fn upload(&self, attempt: u8, slot: u8) -> Option<Slots> {
-        let mut of = self.uploads.iter();
-        of.find(|(at, by, _)| (*at, *by) == (attempt, slot))
-            .map(|(_, _, shared)| *shared)
+    /// What a slot uploaded in an attempt.
+    pub fn upload(&self, attempt: u8, slot: u8) -> Option<Upload> {
+        let mut of = self.uploads.iter().copied();
+        of.find(|upload| (upload.attempt, upload.slot) == (attempt, slot))
+    }
+
+    /// Values of noise chains that left their members: attempt, whose, components that they leave closed.
+    pub fn chain_values(&self, rules: &Rules) -> BTreeSet<(u8, u8, u8)> {
+        let early = rules.lacks(Mutant::OpensNoiseEarly);
+        let early = self.signatures.iter().filter(|_| early);
+        let given = self.reveals.iter().chain(early);
+        let values = given.filter_map(|(set, slot)| {
+            let level = rules.chain_value(*set)?;
+            Some((set.attempt, *slot, level))
+        });
+        values.collect()
+    }
+
+    /// Whether each member gave one value of its chain at most, over all attempts, and just that of a set with a certificate.
+    pub fn is_noise_kept(&self, rules: &Rules) -> bool {
+        let values = self.chain_values(rules);
+        let owners = values.iter().map(|(_, slot, _)| *slot).collect::<Slots>();
+        let certified = self.certifiable(rules);
+        let is_its = |(attempt, _, level): &(u8, u8, u8)| {
+            certified.iter().any(|set| {
+                let present = usize::from(rules.setting.members);
+                let wanted = rules.setting.level(present, set.survivors.len());
+                set.attempt == *attempt && wanted == Some(*level)
+            })
+        };
+        owners.len() == values.len() && values.iter().all(is_its)
     }
 
     /// Slots whose signatures the coordinator can show for a set: honest ones that gave it, and all corrupt ones.
@@ -83,8 +129,9 @@ impl Transcript {
     pub fn sums(&self, rules: &Rules) -> Vec<Slots> {
         let mut sums = Vec::new();
         for attempt in [0, 1] {
-            let uploads = self.uploads.iter().filter(|(at, _, _)| *at == attempt);
-            let mut left = uploads.map(|(_, slot, _)| *slot).collect::<Slots>();
+            let uploads = self.uploads.iter();
+            let uploads = uploads.filter(|upload| upload.attempt == attempt);
+            let mut left = uploads.map(|upload| upload.slot).collect::<Slots>();
             while let Some(start) = left.iter().next() {
                 let (sum, is_known) = self.joined_with(rules, attempt, start);
                 left = left.less(sum);
@@ -106,14 +153,19 @@ impl Transcript {
             }
             joined = joined.or(Slots::from_iter([slot]));
             is_known &= self.is_known(rules, attempt, slot, Kind::SelfSeed);
-            let own = self.upload(attempt, slot);
-            let peers = own.map_or(Slots::NONE, |shared| shared.and(rules.setting.honest()));
-            for peer in peers.iter().filter(|peer| *peer != slot) {
+            let Some(own) = self.upload(attempt, slot) else {
+                continue;
+            };
+            let honest = rules.setting.honest();
+            for peer in honest.iter().filter(|peer| own.is_masked_with(*peer)) {
                 if self.is_pair_known(rules, attempt, slot, peer) {
                     continue;
                 }
-                // the second session is part of every mask's label
-                match self.upload(attempt, peer) == own {
+                // the second session is part of every mask's label, and each end cuts for itself
+                let other = self.upload(attempt, peer);
+                let has_it =
+                    |other: &Upload| other.shared == own.shared && other.is_masked_with(slot);
+                match other.as_ref().is_some_and(has_it) {
                     true => next.push(peer),
                     false => is_known = false,
                 }
@@ -126,8 +178,10 @@ impl Transcript {
         let gave = |by: u8, with: u8| {
             self.reveals.iter().any(|(set, slot)| {
                 (set.attempt, *slot) == (attempt, by)
-                    && set.shared.has(with)
                     && !set.survivors.has(with)
+                    && self
+                        .upload(attempt, by)
+                        .is_some_and(|upload| upload.is_masked_with(with))
             })
         };
         gave(one, other)

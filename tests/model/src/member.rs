@@ -21,8 +21,22 @@ pub struct Session {
     pub attempt: u8,
     /// The Share set it uploaded under.
     pub shared: Option<Slots>,
+    /// Its edges that were cut before that, by either end.
+    pub cut: Slots,
     /// The survivors that it reveals for.
     pub certified: Option<Slots>,
+}
+
+impl Session {
+    /// At its start.
+    pub fn of(attempt: u8) -> Self {
+        Self {
+            attempt,
+            shared: None,
+            cut: Slots::NONE,
+            certified: None,
+        }
+    }
 }
 
 /// One honest member.
@@ -51,25 +65,50 @@ pub enum Mutant {
     CountsItself,
     /// R10: a holder gives both shares of a member.
     GivesBothShares,
+    /// R5: an accept that cuts an edge needs no signature of its other end.
+    TakesUnsignedCuts,
+    /// R5: an accept need not name the edge that it cuts.
+    TakesCutsOfOthers,
+    /// R12: the value of the noise chain goes out with the signature, before there is a certificate.
+    OpensNoiseEarly,
+    /// R12: missing slots are counted from the Share set, not from the roster.
+    CountsFromShareSet,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::SignsTwice,
         Self::StrangersSurvive,
         Self::RetriesAfterSigning,
         Self::LedgerForgets,
         Self::CountsItself,
         Self::GivesBothShares,
+        Self::TakesUnsignedCuts,
+        Self::TakesCutsOfOthers,
+        Self::OpensNoiseEarly,
+        Self::CountsFromShareSet,
     ];
+
+    /// A small round in which it is missed.
+    pub fn setting(self) -> Setting {
+        match self {
+            Self::TakesUnsignedCuts => Setting::new(5, 2, 1).with_cuts(Slots::NONE),
+            Self::TakesCutsOfOthers => Setting::new(5, 2, 1).with_cuts(Slots::from_iter([1, 2])),
+            _ => Setting::new(4, 1, 1),
+        }
+    }
 
     /// What the attack breaks that the check stops.
     pub fn breaks(self) -> &'static str {
         match self {
             Self::SignsTwice | Self::RetriesAfterSigning | Self::LedgerForgets => ONE_CERTIFICATE,
-            Self::StrangersSurvive | Self::CountsItself => ONE_SUM,
+            Self::StrangersSurvive
+            | Self::CountsItself
+            | Self::TakesUnsignedCuts
+            | Self::TakesCutsOfOthers => ONE_SUM,
             Self::GivesBothShares => NOBODY_BARE,
+            Self::OpensNoiseEarly | Self::CountsFromShareSet => NOISE_STAYS,
         }
     }
 }
@@ -80,6 +119,8 @@ pub const ONE_CERTIFICATE: &str = "at most one set has a certificate";
 pub const NOBODY_BARE: &str = "no honest member is bare";
 /// And its set is not below the floor.
 pub const ONE_SUM: &str = "only the certified sum is known";
+/// A member gives one value of its noise chain at most, and that of the certified set.
+pub const NOISE_STAYS: &str = "no noise is opened but the surplus of the certified set";
 
 /// The checks of a member, whole or less one.
 #[derive(Clone, Copy, Debug)]
@@ -104,6 +145,36 @@ impl Rules {
     /// Whether `shared` can be the Share set of a member, given who advertised. `[share.set]`
     pub fn is_share_set(&self, member: &Member, advertised: Slots, shared: Slots) -> bool {
         shared.within(advertised) && shared.has(member.slot) && self.setting.is_large(shared)
+    }
+
+    /// Whether a member takes the accepts of `shown` for cuts of its edges to them. Corrupt members sign whatever it takes; honest
+    /// ones cut no edge among them, and what they sign says so. `[share.cut-signed]` `[share.cut-limit]`
+    pub fn takes_cuts(&self, member: &Member, advertised: Slots, shown: Slots) -> bool {
+        let setting = &self.setting;
+        let wronged = |slot: &u8| !setting.own_cut(*slot).is_empty();
+        let cuts = match self.without {
+            Some(Mutant::TakesUnsignedCuts) => advertised,
+            Some(Mutant::TakesCutsOfOthers) => {
+                setting
+                    .corrupt
+                    .or(setting.honest().iter().filter(wronged).collect())
+            }
+            _ => setting.corrupt,
+        };
+        shown.within(cuts)
+            && shown.within(advertised)
+            && !shown.has(member.slot)
+            && shown.or(setting.own_cut(member.slot)).len() <= setting.cut_limit()
+    }
+
+    /// The value of its noise chain that a member reveals for these survivors, by how many components it leaves closed; none
+    /// when all stay. `[reveal.chain]` `[noise.plan.level]`
+    pub fn chain_value(&self, set: Fixed) -> Option<u8> {
+        let present = match self.lacks(Mutant::CountsFromShareSet) {
+            true => set.shared.len(),
+            false => usize::from(self.setting.members),
+        };
+        self.setting.level(present, set.survivors.len())
     }
 
     /// Whether a member signs `survivors`. `[confirm.set]` `[confirm.once]`

@@ -2,7 +2,7 @@
 
 use crate::knowledge::Kind;
 use crate::round::{Action, LyingCoordinator, Round};
-use crate::setting::Setting;
+use crate::setting::{Lies, Setting};
 use crate::slots::Slots;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use veilsum_proto::bitmap::Bitmap;
 use veilsum_proto::coordinator::PhaseName;
 use veilsum_proto::ids::{Round as RoundNumber, Sid, Slot};
 use veilsum_proto::message::{
-    ShareRequest, ShareSet, ShareWanted, SignedSlot, SurvivorSet, UploadHeader,
+    Accept, Cut, CutReason, ShareRequest, ShareSet, ShareWanted, SignedSlot, SurvivorSet,
+    UploadHeader,
 };
 use veilsum_proto::refusal::Refusal;
 use veilsum_proto::session::{RoundContext, second_sid};
-use veilsum_tests::{Play, Setup};
+use veilsum_tests::{Dealing, Play, Setup, resigned, skellam};
 
 const ROUND: RoundNumber = RoundNumber(1);
 
@@ -22,6 +23,8 @@ const ROUND: RoundNumber = RoundNumber(1);
 pub struct Replay {
     model: LyingCoordinator,
     play: Play,
+    /// The accept of a dealer whose parts did not open.
+    dealer: Option<Accept>,
     /// Context and first session of each attempt that was opened.
     attempts: Vec<(Arc<RoundContext>, Sid)>,
     headers: BTreeMap<(u8, u8), UploadHeader>,
@@ -46,14 +49,19 @@ impl Replay {
             corrupt.len().try_into().unwrap(),
             setting.missing.into(),
         );
-        let mut play = Play::new(&setup, &corrupt);
+        let mut play = Play::new(&setup.noised(skellam("40")), &corrupt);
         check_numbers(&setting, &play.context);
+        let dealer = match setting.lies {
+            Lies::Cuts { wronged } if !wronged.is_empty() => Some(misdeal(&mut play, wronged)),
+            _ => None,
+        };
         play.run_to(PhaseName::Upload);
         let attempts = vec![(play.context.clone(), play.sid())];
         Self {
             at: model.start(),
             model,
             play,
+            dealer,
             attempts,
             headers: BTreeMap::new(),
             signatures: BTreeMap::new(),
@@ -78,7 +86,9 @@ impl Replay {
     pub fn act(&mut self, action: Action) -> Result<(), Refusal> {
         let next = self.model.after(&self.at, action);
         match action {
-            Action::ShowShareSet(slot, shared) => self.show_share_set(slot, shared)?,
+            Action::ShowShareSet(slot, shared, shown) => {
+                self.show_share_set(slot, shared, shown, Words::Own)?
+            }
             Action::AskToSign(slot, survivors) => {
                 let set = self.survivor_set(slot, survivors);
                 self.enter(slot);
@@ -108,8 +118,14 @@ impl Replay {
                 continue;
             }
             let taken = match action {
-                Action::ShowShareSet(slot, shared) if self.can_be_shown_a_share_set(slot) => {
-                    self.show_share_set(slot, shared).is_ok()
+                Action::ShowShareSet(slot, shared, shown)
+                    if self.can_be_shown_a_share_set(slot) =>
+                {
+                    let all = [Words::Own, Words::Altered, Words::Forged];
+                    let different = if shown.is_empty() { 1 } else { all.len() };
+                    all.into_iter()
+                        .take(different)
+                        .any(|words| self.show_share_set(slot, shared, shown, words).is_ok())
                 }
                 Action::AskToSign(slot, survivors) if self.is_there(slot) => {
                     let set = self.survivor_set(slot, survivors);
@@ -128,7 +144,7 @@ impl Replay {
 
     /// Whether a member answers as it did before: the same signature, the same reveal, nothing for the same Share set.
     fn repeats(&self, action: Action) -> bool {
-        let (Action::ShowShareSet(slot, set)
+        let (Action::ShowShareSet(slot, set, _)
         | Action::AskToSign(slot, set)
         | Action::ShowCertificate(slot, set)) = action
         else {
@@ -152,13 +168,20 @@ impl Replay {
         session.is_some_and(|session| session.shared.is_none())
     }
 
-    fn show_share_set(&mut self, slot: u8, shared: Slots) -> Result<(), Refusal> {
+    fn show_share_set(
+        &mut self,
+        slot: u8,
+        shared: Slots,
+        shown: Slots,
+        words: Words,
+    ) -> Result<(), Refusal> {
         self.enter(slot);
         let (attempt, _) = self.session(slot);
+        let accepts = shown.iter().map(|of| self.accept(of, slot, words));
         let set = ShareSet {
             sid: self.attempts[usize::from(attempt)].1,
             shared: self.bitmap(shared),
-            accepts: Vec::new(),
+            accepts: accepts.collect(),
         };
         if self.can_be_shown_a_share_set(slot) {
             let header = self.play.show_and_upload(slot.into(), set)?;
@@ -170,6 +193,37 @@ impl Replay {
             self.vanish(slot);
         }
         Ok(())
+    }
+
+    /// What is shown as the cut of the edge between `of` and `slot`. A corrupt member signs it; of an honest one there is what
+    /// it signed, and what can be made of that.
+    fn accept(&self, of: u8, slot: u8, words: Words) -> Accept {
+        let setting = self.model.rules().setting;
+        let player = &self.play.players[&Slot(of.into())];
+        let dealer = self.dealer.as_ref();
+        let dealer = dealer.filter(|accept| accept.slot == Slot(of.into()));
+        let own = dealer.or(player.accept.as_ref());
+        let own = own.expect("everybody accepted").clone();
+        let cut = Cut {
+            slot: Slot(slot.into()),
+            reason: CutReason::Share,
+        };
+        let helper = setting.corrupt.iter().next();
+        match (setting.corrupt.has(of), words) {
+            (true, _) => resigned(&own, vec![cut], &player.identity),
+            (false, Words::Own) => own,
+            (false, Words::Altered) => Accept {
+                cuts: vec![cut],
+                ..own
+            },
+            (false, Words::Forged) => match helper {
+                Some(helper) => {
+                    let forger = &self.play.players[&Slot(helper.into())];
+                    resigned(&own, vec![cut], &forger.identity)
+                }
+                None => own,
+            },
+        }
     }
 
     fn show_certificate(&mut self, slot: u8, survivors: Slots) -> Result<(), Refusal> {
@@ -312,11 +366,70 @@ impl Replay {
         let wanted = self.at.transcript.certifiable(rules).into_iter();
         let wanted = wanted.map(|set| set.survivors).collect::<Vec<_>>();
         assert_eq!(found, wanted, "certificates in {:?}", self.at);
+        let found = (0..self.attempts.len()).flat_map(|attempt| self.chain_values(attempt));
+        let wanted = self.at.transcript.chain_values(rules);
+        assert_eq!(
+            found.collect::<BTreeSet<_>>(),
+            wanted,
+            "chains in {:?}",
+            self.at
+        );
+    }
+
+    /// Values of noise chains that the tap heard in an attempt, as the model has them.
+    fn chain_values(&self, attempt: usize) -> Vec<(u8, u8, u8)> {
+        let (context, _) = &self.attempts[attempt];
+        let Some(facts) = self.play.tap.facts(ROUND, context.attempt) else {
+            return Vec::new();
+        };
+        let of_all = facts.chain_values.iter().flat_map(|(slot, values)| {
+            let end = facts.chain_ends[slot];
+            values.iter().map(move |value| {
+                let closed = facts.opens(*slot, value, &end);
+                let closed = closed.expect("it is a value of the chain");
+                (
+                    u8::try_from(attempt).unwrap(),
+                    short(*slot),
+                    u8::try_from(closed).unwrap(),
+                )
+            })
+        });
+        of_all.collect()
     }
 
     fn bitmap(&self, slots: Slots) -> Bitmap {
         self.play.set(slots.iter().map(u32::from))
     }
+}
+
+/// Whose words an accept of an honest member is shown in.
+#[derive(Clone, Copy)]
+enum Words {
+    /// Its own.
+    Own,
+    /// Its own signature, below another list of cuts.
+    Altered,
+    /// A corrupt member's signature.
+    Forged,
+}
+
+/// Lets the first corrupt member deal parts that do not open for `wronged`; its accept cuts nothing.
+fn misdeal(play: &mut Play, wronged: Slots) -> Accept {
+    let all = 0..play.context.slots();
+    let dealer = all
+        .into_iter()
+        .find(|slot| play.tap.is_corrupt(Slot(*slot)));
+    let dealer = dealer.expect("a member is corrupt");
+    let mut forger = play.forge(dealer);
+    play.run_to(PhaseName::Share);
+    let mut parts = forger.parts(&play.due_adverts(dealer), Dealing::Right);
+    let bad = parts.iter_mut().filter(|part| wronged.has(short(part.to)));
+    bad.for_each(|part| part.ciphertext[0] ^= 1);
+    play.say(dealer, forger.sealed(parts)).unwrap();
+    play.run_to(PhaseName::Accept);
+    let accept = forger.accept(Vec::new());
+    play.say(dealer, accept.clone()).unwrap();
+    accept
 }
 
 fn short(slot: Slot) -> u8 {
@@ -325,9 +438,22 @@ fn short(slot: Slot) -> u8 {
 
 fn check_numbers(setting: &Setting, context: &RoundContext) {
     let parameters = &context.parameters;
-    let found = [parameters.q, parameters.t, parameters.f].map(|number| number as usize);
-    let wanted = [setting.quorum(), setting.threshold(), setting.floor()];
-    assert_eq!(found, wanted, "q, t, f of {setting:?}");
+    let found = [
+        parameters.q,
+        parameters.t,
+        parameters.f,
+        parameters.c_nb(),
+        parameters.tolerated.unwrap(),
+    ];
+    let found = found.map(|number| number as usize);
+    let wanted = [
+        setting.quorum(),
+        setting.threshold(),
+        setting.floor(),
+        setting.cut_limit(),
+        usize::from(setting.missing),
+    ];
+    assert_eq!(found, wanted, "q, t, f, c_nb, T of {setting:?}");
 }
 
 impl Replay {

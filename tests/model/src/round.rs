@@ -1,7 +1,9 @@
 //! A round as the lying coordinator plays it, for the search.
 
-use crate::knowledge::{Kind, Released, Transcript};
-use crate::member::{Fixed, Member, Mutant, NOBODY_BARE, ONE_CERTIFICATE, ONE_SUM, Rules, Session};
+use crate::knowledge::{Kind, Released, Transcript, Upload};
+use crate::member::{
+    Fixed, Member, Mutant, NOBODY_BARE, NOISE_STAYS, ONE_CERTIFICATE, ONE_SUM, Rules, Session,
+};
 use crate::setting::Setting;
 use crate::slots::Slots;
 use stateright::{Model, Property};
@@ -9,8 +11,9 @@ use stateright::{Model, Property};
 /// One thing that the coordinator does to honest members.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
-    /// Shows a member a Share set. It uploads; a second one ends its session.
-    ShowShareSet(u8, Slots),
+    /// Shows a member a Share set, with accepts of these slots as cuts of their edges to it. It uploads; a second one ends its
+    /// session.
+    ShowShareSet(u8, Slots, Slots),
     /// Asks a member to sign these survivors.
     AskToSign(u8, Slots),
     /// Shows a member a certificate with all signatures there are. It reveals, and answers all requests that it may.
@@ -75,11 +78,7 @@ impl LyingCoordinator {
         let members = setting.honest().iter().map(|slot| Member {
             slot,
             fixed: None,
-            session: Some(Session {
-                attempt: 0,
-                shared: None,
-                certified: None,
-            }),
+            session: Some(Session::of(0)),
         });
         Round {
             members: members.collect(),
@@ -93,11 +92,15 @@ impl LyingCoordinator {
     pub fn is_possible(&self, round: &Round, action: Action) -> bool {
         let rules = &self.rules;
         match action {
-            Action::ShowShareSet(slot, shared) => {
+            Action::ShowShareSet(slot, shared, shown) => {
                 let member = round.member(slot);
+                let may_differ = rules.setting.lies_about_views();
                 member.session.is_some_and(|session| {
+                    let advertised = round.advertised_in(session);
                     session.shared != Some(shared)
-                        && rules.is_share_set(member, round.advertised_in(session), shared)
+                        && (may_differ || session.shared.is_none())
+                        && rules.is_share_set(member, advertised, shared)
+                        && rules.takes_cuts(member, advertised, shown)
                 })
             }
             Action::AskToSign(slot, survivors) => {
@@ -116,7 +119,8 @@ impl LyingCoordinator {
             Action::Restart(slot) => round.restarts > 0 && round.member(slot).session.is_some(),
             Action::Retry(slots) => {
                 let of = slots.iter();
-                round.advertised.len() == 1
+                rules.setting.lies_about_views()
+                    && round.advertised.len() == 1
                     && rules.setting.is_large(slots.or(rules.setting.corrupt))
                     && of
                         .into_iter()
@@ -131,7 +135,11 @@ impl LyingCoordinator {
         let mut actions = Vec::new();
         for slot in setting.honest().iter() {
             for set in setting.all().subsets() {
-                actions.push(Action::ShowShareSet(slot, set));
+                // one of the two is what is lied about
+                actions.push(match setting.lies_about_views() {
+                    true => Action::ShowShareSet(slot, set, Slots::NONE),
+                    false => Action::ShowShareSet(slot, setting.all(), set),
+                });
                 actions.push(Action::AskToSign(slot, set));
                 actions.push(Action::ShowCertificate(slot, set));
             }
@@ -145,7 +153,10 @@ impl LyingCoordinator {
     pub fn after(&self, round: &Round, action: Action) -> Round {
         let mut next = round.clone();
         match action {
-            Action::ShowShareSet(slot, shared) => next.share_set(slot, shared),
+            Action::ShowShareSet(slot, shared, shown) => {
+                let cut = shown.or(self.rules.setting.own_cut(slot));
+                next.share_set(slot, shared, cut);
+            }
             Action::AskToSign(slot, survivors) => next.signature(slot, survivors),
             Action::ShowCertificate(slot, survivors) => next.certificate(slot, survivors),
             Action::Restart(slot) => {
@@ -159,11 +170,7 @@ impl LyingCoordinator {
             Action::Retry(slots) => {
                 next.advertised.push(slots.or(self.rules.setting.corrupt));
                 for slot in slots.iter() {
-                    next.member_mut(slot).session = Some(Session {
-                        attempt: 1,
-                        shared: None,
-                        certified: None,
-                    });
+                    next.member_mut(slot).session = Some(Session::of(1));
                 }
             }
         }
@@ -186,15 +193,20 @@ impl Round {
         self.advertised[usize::from(session.attempt)]
     }
 
-    fn share_set(&mut self, slot: u8, shared: Slots) {
+    fn share_set(&mut self, slot: u8, shared: Slots, cut: Slots) {
         let member = self.member_mut(slot);
         let Some(session) = &mut member.session else {
             return;
         };
         match session.shared {
             None => {
-                session.shared = Some(shared);
-                let upload = (session.attempt, slot, shared);
+                (session.shared, session.cut) = (Some(shared), cut);
+                let upload = Upload {
+                    attempt: session.attempt,
+                    slot,
+                    shared,
+                    cut,
+                };
                 self.transcript.uploads.insert(upload);
             }
             Some(_) => member.session = None,
@@ -239,14 +251,15 @@ impl Round {
         let (shared, survivors) = (session.shared?, session.certified?);
         let both = rules.lacks(Mutant::GivesBothShares);
         let uploaded = self.transcript.upload(session.attempt, of);
-        let header = uploaded == Some(shared)
-            || (uploaded.is_some() && rules.lacks(Mutant::StrangersSurvive));
+        let header = uploaded
+            .is_some_and(|upload| upload.shared == shared || rules.lacks(Mutant::StrangersSurvive));
         let may = match kind {
             Kind::SelfSeed => header && (survivors.has(of) || both),
             Kind::RootSeed => shared.has(of) && (!survivors.has(of) || both),
         };
         // nobody holds a share of its own secret, nor one of a slot it masked not with
-        (may && of != holder.slot && shared.has(of)).then_some(Released {
+        let holds = of != holder.slot && shared.has(of) && !session.cut.has(of);
+        (may && holds).then_some(Released {
             attempt: session.attempt,
             holder: holder.slot,
             of,
@@ -293,27 +306,49 @@ impl Model for LyingCoordinator {
             Property::always(ONE_SUM, |model: &Self, round: &Round| {
                 model.is_only_the_certified_sum(round)
             }),
-            // the search would find nothing wrong in a round that nothing comes of
-            Property::sometimes("the sum is known", |model: &Self, round: &Round| {
-                !round.transcript.sums(&model.rules).is_empty()
+            Property::always(NOISE_STAYS, |model: &Self, round: &Round| {
+                round.transcript.is_noise_kept(&model.rules)
             }),
-            Property::sometimes(
-                "a sum of the second attempt",
-                |model: &Self, round: &Round| {
-                    let attempt = |set: &Fixed| set.attempt == 1;
-                    round
-                        .transcript
-                        .certifiable(&model.rules)
-                        .iter()
-                        .any(attempt)
-                        && !round.transcript.sums(&model.rules).is_empty()
-                },
-            ),
         ]
+        .into_iter()
+        .chain(self.reached())
+        .collect()
     }
 }
 
 impl LyingCoordinator {
+    /// The search would find nothing wrong in a round that nothing comes of.
+    fn reached(&self) -> Vec<Property<Self>> {
+        let mut reached = vec![
+            Property::sometimes("the sum is known", |model: &Self, round: &Round| {
+                !round.transcript.sums(&model.rules).is_empty()
+            }),
+            Property::sometimes("noise is opened", |model: &Self, round: &Round| {
+                !round.transcript.chain_values(&model.rules).is_empty()
+            }),
+        ];
+        match self.rules.setting.lies_about_views() {
+            true => reached.push(Property::sometimes(
+                "a sum of the second attempt",
+                |model: &Self, round: &Round| {
+                    let certified = round.transcript.certifiable(&model.rules);
+                    certified.iter().any(|set| set.attempt == 1)
+                        && !round.transcript.sums(&model.rules).is_empty()
+                },
+            )),
+            false => reached.push(Property::sometimes(
+                "a sum of members with as many cut edges as may be",
+                |model: &Self, round: &Round| {
+                    let limit = model.rules.setting.cut_limit();
+                    let uploads = &round.transcript.uploads;
+                    uploads.iter().all(|upload| upload.cut.len() == limit)
+                        && !round.transcript.sums(&model.rules).is_empty()
+                },
+            )),
+        }
+        reached
+    }
+
     fn is_only_the_certified_sum(&self, round: &Round) -> bool {
         let sums = round.transcript.sums(&self.rules);
         let certified = round.transcript.certifiable(&self.rules);

@@ -2,7 +2,6 @@
 
 use crate::member::Mutant;
 use crate::round::{Action, LyingCoordinator};
-use crate::setting::Setting;
 use stateright::{Checker as _, HasDiscoveries, Model};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -37,9 +36,29 @@ where
     }
 }
 
+/// States and transitions within so many actions from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// States, each counted once.
+    pub states: usize,
+    /// Steps from the states that are one action nearer, be it to a state that was seen.
+    pub steps: usize,
+}
+
+/// How far the same search comes in so many actions: what a walk of that depth has to have seen.
+pub fn within(model: LyingCoordinator, depth: usize) -> Within {
+    // it counts the start as the first of a path
+    let checker = model.checker().target_max_depth(depth + 1);
+    let checker = checker.spawn_bfs().join();
+    Within {
+        states: checker.unique_state_count(),
+        steps: checker.state_count() - 1,
+    }
+}
+
 /// A shortest way to what the lack of a check breaks; none if nothing breaks.
-pub fn attack(setting: Setting, mutant: Mutant) -> Option<Vec<Action>> {
-    let model = LyingCoordinator::against(setting, mutant);
+pub fn attack(mutant: Mutant) -> Option<Vec<Action>> {
+    let model = LyingCoordinator::against(mutant.setting(), mutant);
     let wanted = HasDiscoveries::AnyOf(BTreeSet::from([mutant.breaks()]));
     let checker = model.checker().finish_when(wanted).spawn_bfs().join();
     let path = checker.discovery(mutant.breaks())?;

@@ -2,9 +2,12 @@
 
 use stateright::{Checker as _, Model as _};
 use veilsum_model::ring::Arc;
-use veilsum_model::{Action, LyingCoordinator, Mutant, Replay, Setting, Slots, attack, search};
+use veilsum_model::{
+    Action, LyingCoordinator, Mutant, Replay, Round, Setting, Slots, attack, search,
+};
 
-// spec: [confirm.once] [reveal.certificate] [reveal.record] [join.closed] [confirm.set] [reveal.shares]
+// spec: [confirm.once] [reveal.certificate] [reveal.record] [join.closed] [confirm.set] [reveal.shares] [reveal.chain]
+// spec: [noise.reveal.one] [noise.plan.level]
 #[test]
 fn no_lie_to_three_honest_members_of_four_is_of_use() {
     let found = search(LyingCoordinator::new(Setting::new(4, 1, 1)));
@@ -17,11 +20,23 @@ fn no_lie_to_three_members_who_are_all_honest_is_of_use() {
     println!("{found:?}");
 }
 
+/// Two corrupt members, who cut whom they like, and honest ones who have to cut one of them.
+// spec: [share.cut-signed] [share.cut-limit] [upload.mask]
+#[test]
+fn no_lie_about_cuts_to_three_honest_members_of_five_is_of_use() {
+    for wronged in [Slots::NONE, Slots::from_iter([1, 2]), Slots::first(3)] {
+        let found = search(LyingCoordinator::new(
+            Setting::new(5, 2, 1).with_cuts(wronged),
+        ));
+        println!("{wronged:?}: {found:?}");
+    }
+}
+
 #[test]
 fn every_check_that_is_left_out_is_missed_and_the_machines_have_it() {
-    let setting = Setting::new(4, 1, 1);
     for mutant in Mutant::ALL {
-        let path = attack(setting, mutant).unwrap_or_else(|| panic!("nobody misses {mutant:?}"));
+        let setting = mutant.setting();
+        let path = attack(mutant).unwrap_or_else(|| panic!("nobody misses {mutant:?}"));
         println!("{mutant:?}: not \"{}\" after {path:?}", mutant.breaks());
         assert_machines_refuse(setting, mutant, &path);
     }
@@ -48,8 +63,13 @@ fn assert_machines_refuse(setting: Setting, mutant: Mutant, path: &[Action]) {
     replay.try_the_impossible();
     let refused = taken.len() < path.len();
     let gave_less = strong.transcript.shares.len() < lacking.transcript.shares.len();
+    let values = |model: &LyingCoordinator, round: &Round| {
+        let rules = model.rules();
+        round.transcript.chain_values(rules).len()
+    };
+    let opened_less = values(&whole, &strong) < values(&weak, &lacking);
     assert!(
-        refused || gave_less,
+        refused || gave_less || opened_less,
         "{mutant:?}: the machines did all of {path:?}"
     );
 }
