@@ -1,4 +1,4 @@
-//! Every test and every requirement that the table of attacks names exists, and every rule has its row.
+//! The attacks of the threat model and the table of their tests are the same, name what exists, and say what they claim to say.
 
 #![expect(
     clippy::expect_used,
@@ -9,22 +9,50 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const TABLE: &str = include_str!("../ATTACKS.md");
+const TESTS: &str = include_str!("../ATTACKS.md");
+const THREATS: &str = include_str!("../../spec/threat-model.md");
+
+/// With these a test states what the coordinator knows with the corrupt members, or hands it to the judge.
+const STATES: [&str; 14] = [
+    "assert_known(",
+    "assert_exact(",
+    "assert_one_sum_of(",
+    "goes_on_with",
+    "excluded_for_its_keys(",
+    "verdict(",
+    ".judge()",
+    "stages.run(",
+    "search(",
+    "exhaust(",
+    "sample(",
+    "assert_same(",
+    "check(&cohort",
+    "known_sums(",
+];
 
 fn here() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
 }
 
-/// The rows of both tables, without their heads.
-fn rows() -> Vec<&'static str> {
-    let rows = TABLE.lines().filter(|line| line.starts_with("| "));
-    rows.filter(|line| !line.starts_with("| Attack |") && !line.starts_with("| Rule |"))
-        .collect()
+/// Attacks of the threat model, each with its row.
+fn threats() -> Vec<(&'static str, &'static str)> {
+    let (_, attacks) = THREATS.split_once("\n## 4. ").expect("section 4");
+    let (attacks, _) = attacks.split_once("\n## 6. ").expect("section 6");
+    named(attacks)
+}
+
+/// Rows that begin with a name in asterisks.
+fn named(page: &'static str) -> Vec<(&'static str, &'static str)> {
+    let rows = page.lines().filter_map(|row| {
+        let (name, _) = row.strip_prefix("| *")?.split_once('*')?;
+        Some((name, row))
+    });
+    rows.collect()
 }
 
 /// Links of the form `` [`test`](file) ``.
-fn tests(row: &str) -> Vec<(&str, &str)> {
-    let links = row.split("[`").skip(1).map(|link| {
+fn tests(cell: &str) -> Vec<(&str, &str)> {
+    let links = cell.split("[`").skip(1).map(|link| {
         let (name, rest) = link.split_once("`](").expect("a link to a file");
         let (file, _) = rest.split_once(')').expect("a closed link");
         (name, file)
@@ -32,57 +60,88 @@ fn tests(row: &str) -> Vec<(&str, &str)> {
     links.collect()
 }
 
-/// Words in brackets that are no links.
+/// Words of the form `` `[id]` ``.
 fn requirements(row: &str) -> Vec<&str> {
-    let words = row.split('[').skip(1).filter(|word| !word.starts_with('`'));
+    let words = row.split("`[").skip(1);
     words
-        .map(|word| word.split_once(']').expect("a closed bracket").0)
+        .map(|word| word.split_once("]`").expect("a closed bracket").0)
         .collect()
 }
 
 #[test]
-fn every_row_names_requirements_of_the_spec_and_tests_that_exist() {
+fn the_threat_model_and_the_tests_have_the_same_attacks() {
+    let names = |rows: Vec<(&'static str, _)>| rows.into_iter().map(|(name, _)| name);
+    let wanted = names(threats()).collect::<Vec<_>>();
+    assert_eq!(names(named(TESTS)).collect::<Vec<_>>(), wanted);
+    assert!(wanted.len() > 45, "found {}", wanted.len());
+    assert_eq!(
+        wanted.iter().collect::<BTreeSet<_>>().len(),
+        wanted.len(),
+        "a name stands for one attack"
+    );
+    let rules = wanted.iter().filter_map(|name| {
+        let (rule, _) = name.strip_prefix('R')?.split_once(' ')?;
+        rule.parse::<u32>().ok()
+    });
+    assert_eq!(rules.collect::<BTreeSet<_>>(), (1..=17).collect());
+}
+
+#[test]
+fn every_attack_names_requirements_of_the_spec() {
     let spec = fs::read_dir(here().join("../spec")).unwrap();
     let pages = spec.map(|entry| entry.unwrap().path());
-    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let pages = pages.filter(|path| {
+        path.extension().is_some_and(|extension| extension == "md")
+            && path.file_stem().is_some_and(|name| name != "threat-model")
+    });
     let pages = pages
         .map(|path| fs::read_to_string(path).unwrap())
         .collect::<String>();
-    let mut files = BTreeMap::new();
-    assert!(rows().len() > 45);
-    for row in rows() {
-        let (named, wanted) = (tests(row), requirements(row));
-        assert!(
-            !named.is_empty() && !wanted.is_empty(),
-            "an empty row: {row}"
-        );
+    for (name, row) in threats() {
+        let wanted = requirements(row);
+        assert!(!wanted.is_empty(), "{name} names none");
         for id in wanted {
-            assert!(pages.contains(&format!("[{id}]")), "no requirement {id}");
+            assert!(pages.contains(&format!("[{id}]")), "{name}: no {id}");
         }
-        for (name, file) in named {
+    }
+}
+
+#[test]
+fn every_attack_names_tests_that_exist_and_that_state_what_is_known() {
+    let mut files = BTreeMap::new();
+    for (name, row) in named(TESTS) {
+        let cells = row.trim_matches('|').split(" | ").collect::<Vec<_>>();
+        let [_, stating, besides] = cells[..] else {
+            panic!("{name} has {} cells", cells.len());
+        };
+        let is_none = stating.starts_with("none: ");
+        assert!(
+            is_none && !tests(besides).is_empty() || !tests(stating).is_empty(),
+            "{name} has no test"
+        );
+        for (test, file) in tests(row) {
             let text = files
                 .entry(file)
                 .or_insert_with(|| fs::read_to_string(here().join(file)).expect(file));
-            let is_test = text.split("#[test]").chain(text.split("#[tokio::test]"));
-            let mut is_test = is_test.skip(1);
+            let body = body(text, test);
+            let body = body.unwrap_or_else(|| panic!("{file} has no test {test}"));
+            let states = STATES.iter().any(|words| body.contains(words));
             assert!(
-                is_test.any(|after| head(after).contains(&format!("fn {name}("))),
-                "{file} has no test {name}"
+                states || !tests(stating).contains(&(test, file)),
+                "{test} does not state what is known"
             );
         }
     }
 }
 
-/// Up to the body of the first function.
-fn head(text: &str) -> &str {
-    text.split_once('{').map_or(text, |(head, _)| head)
-}
-
-#[test]
-fn every_rule_has_its_row() {
-    let rules = rows().into_iter().filter_map(|row| {
-        let (rule, _) = row.strip_prefix("| R")?.split_once(' ')?;
-        rule.parse::<u32>().ok()
-    });
-    assert_eq!(rules.collect::<BTreeSet<_>>(), (1..=17).collect());
+/// From the name of a test to the bracket that closes it.
+fn body<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let head = format!("fn {name}(");
+    let (before, after) = text.split_once(&head)?;
+    let (attributes, line) = before.rsplit_once('\n')?;
+    let attributes = attributes.rsplit("\n\n").next()?;
+    let is_test = attributes.contains("#[test]") || attributes.contains("#[tokio::test");
+    let indent = line.len() - line.trim_start().len();
+    let end = format!("\n{}}}", " ".repeat(indent));
+    is_test.then(|| after.split_once(&end).map_or(after, |(body, _)| body))
 }
