@@ -49,8 +49,8 @@ impl ServerConfig {
 /// The part of the staging budget that may lie unread beside it.
 const UNREAD_PART: u64 = 4;
 
-/// A narrower window would have members wait for the network's round trips.
-const LEAST_WINDOW: u32 = 64 << 10;
+/// A narrower window would hold a dozen packets at most, and have members wait for the network.
+const LEAST_WINDOW: u32 = 16 << 10;
 
 /// One task and how its rounds are run.
 #[derive(Clone, Debug)]
@@ -113,7 +113,7 @@ mod tests {
         let window = |members| config.limits_for(members).stream_window;
         assert_eq!(window(100), config.limits.stream_window);
         assert_eq!(u64::from(window(1000)), (1 << 28) / 1000);
-        assert_eq!(window(1_000_000), 64 << 10);
+        assert_eq!(window(1_000_000), 16 << 10);
         let narrow = Limits {
             stream_window: 5000,
             ..Limits::default()
