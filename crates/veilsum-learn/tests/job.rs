@@ -648,7 +648,7 @@ impl Run {
 
     fn tally(&self) -> (u64, Evaluation) {
         let bytes = self.coordinator.model_bytes().unwrap();
-        let mut sum = vec![0; 3];
+        let mut sum = vec![0; 4];
         for member in &self.members {
             let tensors = member.judge(&bytes).unwrap();
             let veilsum_encode::TensorData::I64(values) = &tensors["veilsum.statistic"].data else {

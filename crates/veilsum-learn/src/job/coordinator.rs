@@ -207,7 +207,7 @@ impl CoordinatorHalf {
     pub fn decode_evaluation(sum: &Tensors) -> Result<(u64, Evaluation), JobError> {
         let vector = match sum.get(STATS_TENSOR).map(|tensor| &tensor.data) {
             Some(TensorData::I64(values)) => values.clone(),
-            _ => return Err(key(STATS_TENSOR, "missing", "three integers of i64")),
+            _ => return Err(key(STATS_TENSOR, "missing", "four integers of i64")),
         };
         Ok(Tally::decode(&vector)?)
     }

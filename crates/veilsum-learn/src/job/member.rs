@@ -168,9 +168,9 @@ impl MemberHalf {
             Some(none) => {
                 // whoever sends another network's model sees the same as of a member with examples
                 network_for(&model, none)?.layers_of(model.tensors())?;
-                vec![0; 3]
+                Tally::nothing()
             }
-            None => vec![0; 3],
+            None => Tally::nothing(),
         };
         Ok(stats::tensors(vector))
     }

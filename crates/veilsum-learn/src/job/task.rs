@@ -88,7 +88,7 @@ impl Job {
         let spec = self.spec();
         let tensor = TensorSpec {
             name: STATS_TENSOR.to_owned(),
-            shape: vec![3],
+            shape: vec![Tally::INTEGERS as u64],
             dtype: Dtype::I64,
         };
         Ok(Some(TaskParts {

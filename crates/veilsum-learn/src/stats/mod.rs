@@ -8,7 +8,7 @@
 //! | sum, mean, variance of `d` columns ([`Moments`]) | count, `d` sums, `d` sums of squares on a grid | 1 |
 //! | histogram ([`Histogram`]) | a count for each bin | 1 |
 //! | quantile ([`Bisection`]) | counts at or below the threshold and above it | one for each bit |
-//! | evaluation ([`Tally`]) | examples, right ones, loss on a grid | 1 |
+//! | evaluation ([`Tally`]) | right and wrong examples, loss on a grid and what it leaves | 1 |
 //!
 //! A [`Query`] is one of these as a person asks it, with integers scaled so that noise of one size on each of them costs little,
 //! and with what noise does to the result.
@@ -76,17 +76,11 @@ pub enum StatsError {
         /// The count.
         found: i64,
     },
-    /// A sum that no evaluations come to: somebody's integers are no tally.
-    #[error(
-        "found {examples} examples with {right} right ones and a loss of {loss}, wanted whole numbers, no more right ones than examples, and at most 128 nats for each"
-    )]
+    /// A sum that no evaluations come to.
+    #[error("found the integer {found} in a sum of evaluations, wanted none below 0")]
     Tally {
-        /// Examples of all members.
-        examples: f64,
-        /// Right ones among them.
-        right: f64,
-        /// Loss of all together, in nats.
-        loss: f64,
+        /// The integer.
+        found: i64,
     },
     /// A query that lacks a key of its kind.
     #[error("a query of kind {kind} needs `{key}`")]

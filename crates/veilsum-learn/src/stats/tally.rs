@@ -5,11 +5,12 @@ use crate::examples::Examples;
 use crate::model::Model;
 use crate::train::{Evaluation, evaluate};
 
-/// A member's evaluation as integers: examples, right ones, and loss in steps of 2^-16 nats, the first two in units of what the loss of one
-/// example can be at most, 128 nats or 2^23 steps.
+/// A member's evaluation as integers: right examples and wrong ones, each in units of what the loss of one example can be at most, 128 nats or 2^23 steps;
+/// the loss in steps of 2^-16 nats, and what it leaves of those 128 nats for each example.
 ///
-/// One example changes each of them by at most 2^23. So a range from 0 to 2^23 times the most examples of a member bounds what one member adds to any of the
-/// three by that many examples, whatever it sends.
+/// Two pairs of counts that nothing is in twice, and not two counts and their totals: one example moves one of the first two by 2^23, and the other two by 2^23
+/// together. With a range from 0 to 2^23 times the most examples of a member, every sum is an evaluation, and no vector moves accuracy or loss further up or down
+/// than that many examples could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
     examples: i64,
@@ -18,6 +19,9 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Integers of the vector.
+    pub const INTEGERS: usize = 4;
+
     /// What one example is in the vector, and the most that its loss is in steps of 2^-16 nats.
     // spec: [stats.tally]
     pub const ONE: i64 = 128 << 16;
@@ -38,41 +42,46 @@ impl Tally {
         })
     }
 
-    /// The vector: examples, right ones, loss.
+    /// The vector: right ones, wrong ones, loss, what the loss leaves.
     // spec: [stats.tally]
     pub fn encode(&self) -> Vec<i64> {
         let units = |count: i64| count.saturating_mul(Self::ONE);
-        vec![units(self.examples), units(self.right), self.loss]
+        let wrong = self.examples.saturating_sub(self.right);
+        let left = units(self.examples).saturating_sub(self.loss);
+        vec![units(self.right), units(wrong), self.loss, left]
     }
 
-    /// Examples and evaluation over all members, out of the sum of their vectors.
+    /// The vector of a member without examples.
+    pub fn nothing() -> Vec<i64> {
+        vec![0; Self::INTEGERS]
+    }
+
+    /// Examples and evaluation over all members, out of the sum of their vectors: the nearest whole number of examples.
     ///
     /// # Errors
     ///
-    /// [`StatsError::Length`], [`StatsError::NoCount`]; [`StatsError::Tally`] for a sum that none of tallies comes to: held to a range it would
-    /// look like the best model there is.
+    /// [`StatsError::Length`]; [`StatsError::NoCount`] for a sum over less than half an example; [`StatsError::Tally`] for an integer below 0, which no member in
+    /// range can bring about.
     // spec: [stats.tally]
     pub fn decode(sum: &[i64]) -> Result<(u64, Evaluation), StatsError> {
-        let &[count, right, loss] = sum else {
-            require_length("integers", sum.len(), 3)?;
+        require_length("integers", sum.len(), Self::INTEGERS)?;
+        let below = sum.iter().find(|integer| **integer < 0);
+        if let Some(found) = below {
+            return Err(StatsError::Tally { found: *found });
+        }
+        let &[right, wrong, loss, left] = sum else {
             return Err(StatsError::NoCount { found: 0 });
         };
-        if count <= 0 {
-            return Err(StatsError::NoCount { found: count });
-        }
-        let whole = [count, right].iter().all(|units| units % Self::ONE == 0);
-        let within = [right, loss].iter().all(|of| (0..=count).contains(of));
-        let examples = u64::try_from(count / Self::ONE).unwrap_or(0);
-        if !(whole && within) {
-            return Err(StatsError::Tally {
-                examples: count as f64 / Self::ONE as f64,
-                right: right as f64 / Self::ONE as f64,
-                loss: loss as f64 / STEPS,
-            });
+        let counted = i128::from(right) + i128::from(wrong);
+        let weighed = i128::from(loss) + i128::from(left);
+        let one = i128::from(Self::ONE);
+        let examples = u64::try_from((counted + one / 2) / one).unwrap_or(0);
+        if examples == 0 || weighed == 0 {
+            return Err(StatsError::NoCount { found: 0 });
         }
         let evaluation = Evaluation {
-            accuracy: right as f64 / count as f64,
-            loss: loss as f64 / STEPS / examples as f64,
+            accuracy: right as f64 / counted as f64,
+            loss: MOST * (loss as f64 / weighed as f64),
         };
         Ok((examples, evaluation))
     }
@@ -80,14 +89,16 @@ impl Tally {
 
 /// Nats for each example, from 0 to 128.
 fn held(loss: f64) -> f64 {
-    let most = Tally::ONE as f64 / STEPS;
     match loss.is_finite() {
-        true => loss.clamp(0.0, most),
-        false => most,
+        true => loss.clamp(0.0, MOST),
+        false => MOST,
     }
 }
 
 const STEPS: f64 = 65_536.0;
+
+/// Nats of one example at most.
+const MOST: f64 = Tally::ONE as f64 / STEPS;
 
 #[cfg(test)]
 mod tests {
@@ -95,56 +106,62 @@ mod tests {
     use crate::{Network, RunSeed, digits};
     use veilsum_encode::TensorData;
 
-    fn sum(found: &[[f64; 3]]) -> Vec<i64> {
+    fn sum(found: &[[f64; 4]]) -> Vec<i64> {
         let one = Tally::ONE as f64;
         let column = |place: usize| found.iter().map(|tally| (tally[place] * one) as i64).sum();
-        (0..3).map(column).collect()
+        (0..4).map(column).collect()
     }
 
-    /// Else one member ends the training of all with a model of its choice as the best one.
+    /// Else one member ends the training of all with a model of its choice as the best one, or every evaluation, and is not named.
     #[test]
-    fn one_member_in_range_counts_no_more_than_the_most_examples_of_a_member() {
+    fn one_member_in_range_counts_no_more_than_the_most_examples_of_a_member_and_denies_nothing() {
         // spec: [stats.tally] [job.evaluation]
-        let honest = [100.0, 60.0, 2.0];
+        const MOST: f64 = 100.0;
+        // 98 of 100 right, a hundredth of the most loss
+        let honest = [98.0, 2.0, 1.0, 99.0];
         let (examples, found) = Tally::decode(&sum(&[honest; 5])).unwrap();
-        assert_eq!((examples, found.accuracy), (500, 0.6));
-        for (liar, examples, right) in [
-            ([100.0, 100.0, 0.0], 400, 280.0),
-            ([100.0, 0.0, 100.0], 400, 180.0),
-            // the largest integer in range for right ones alone
-            ([0.0, 100.0, 0.0], 300, 280.0),
-        ] {
-            let (counted, found) = Tally::decode(&sum(&[honest, honest, honest, liar])).unwrap();
-            assert_eq!(
-                (counted, found.accuracy),
-                (examples, right / examples as f64)
-            );
+        assert_eq!((examples, found.accuracy), (500, 0.98));
+        assert!((found.loss - 1.28).abs() < 1e-12);
+        let members = [honest; 4];
+        let ratio = |of: f64, rest: f64| of / (of + rest);
+        let (least, most) = (ratio(392.0, 8.0 + MOST), ratio(392.0 + MOST, 8.0));
+        let (cheapest, dearest) = (ratio(4.0, 396.0 + MOST), ratio(4.0 + MOST, 396.0));
+        let unit = 1.0 / Tally::ONE as f64;
+        let values = [0.0, unit, 0.5, 1.0 - unit, 1.0, 37.25, MOST - unit, MOST];
+        for right in values {
+            for wrong in values {
+                for (loss, left) in [(0.0, 0.0), (right, wrong), (MOST, right), (wrong, MOST)] {
+                    let mut all = members.to_vec();
+                    all.push([right, wrong, loss, left]);
+                    let (examples, found) = Tally::decode(&sum(&all)).unwrap();
+                    assert!((400..=600).contains(&examples));
+                    let within = least - 1e-12..=most + 1e-12;
+                    assert!(within.contains(&found.accuracy), "{right} {wrong}");
+                    let within = cheapest - 1e-12..=dearest + 1e-12;
+                    assert!(within.contains(&(found.loss / 128.0)), "{loss} {left}");
+                }
+            }
         }
-        let told = Tally::decode(&sum(&[honest, [0.0, 100.0, 0.0]])).unwrap_err();
-        assert!(matches!(told, StatsError::Tally { .. }), "{told}");
     }
 
     #[test]
-    fn a_sum_that_is_none_of_tallies_is_no_evaluation() {
+    fn a_sum_over_nothing_or_below_it_is_no_evaluation() {
         // spec: [stats.tally]
         let one = Tally::ONE;
-        for bad in [
-            [one, 2 * one, 0],
-            [one, -one, 0],
-            [one, 0, one + 1],
-            [one, 0, -1],
-            [one + 1, one, 0],
-            [2 * one, one - 1, 0],
-        ] {
+        for place in 0..4 {
+            let mut bad = [one; 4];
+            bad[place] = -1;
             let told = Tally::decode(&bad);
-            assert!(matches!(told, Err(StatsError::Tally { .. })), "{bad:?}");
+            assert!(matches!(told, Err(StatsError::Tally { found: -1 })));
         }
-        for none in [[0, 0, 0], [-one, 0, 0]] {
+        for none in [[0; 4], [one / 4, one / 4 - 1, 0, one], [one, 0, 0, 0]] {
             let told = Tally::decode(&none);
             assert!(matches!(told, Err(StatsError::NoCount { .. })), "{none:?}");
         }
-        assert!(Tally::decode(&[one, one]).is_err());
-        assert_eq!(Tally::decode(&[one, 0, one]).unwrap().1.loss, 128.0);
+        assert!(Tally::decode(&[one; 3]).is_err() && Tally::decode(&[one; 5]).is_err());
+        assert_eq!(Tally::decode(&[one, 0, one, 0]).unwrap().1.loss, 128.0);
+        assert_eq!(Tally::decode(&[one / 2, 0, 0, one]).unwrap().0, 1);
+        assert!(Tally::decode(&[i64::MAX; 4]).is_ok());
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn tally_of_members_is_the_evaluation_of_all() {
     let wanted = evaluate(&model, &data).unwrap();
     assert_eq!((count, found.accuracy), (1_797, wanted.accuracy));
     assert!((found.loss - wanted.loss).abs() < 1e-5);
-    assert!(Tally::decode(&[0, 0, 0]).is_err());
+    assert!(Tally::decode(&Tally::nothing()).is_err());
 }
 
 proptest! {

@@ -83,7 +83,7 @@ impl Yardstick {
         if let Some(test) = self.job.test()? {
             return Ok(Some(evaluate(model, &test)?));
         }
-        let mut sum = vec![0; 3];
+        let mut sum = Tally::nothing();
         for member in &self.members {
             if let Some(held_out) = member.held_out() {
                 let tally = Tally::of(model, held_out)?.encode();

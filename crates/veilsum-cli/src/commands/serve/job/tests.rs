@@ -53,7 +53,7 @@ impl Place {
 
     /// The sum of what all members find.
     fn tally(&self, model: &[u8]) -> Tensors {
-        let mut sum = vec![0; 3];
+        let mut sum = vec![0; 4];
         for member in &self.members {
             let tensors = member.judge(model).unwrap();
             let veilsum_encode::TensorData::I64(found) = &tensors["veilsum.statistic"].data else {
@@ -196,7 +196,8 @@ fn evaluations_that_do_not_become_better_end_the_training() {
     for round in [1, 2] {
         place.trains(&rounds, Round(round));
     }
-    let worse = veilsum_learn::stats::tensors(vec![10 << 23, 1 << 23, 100 << 16]);
+    let worse =
+        veilsum_learn::stats::tensors(vec![1 << 23, 9 << 23, 100 << 16, (10 << 23) - (100 << 16)]);
     rounds
         .judged(Round(2), &place.tally(&rounds.bytes()))
         .unwrap();
