@@ -59,7 +59,7 @@ pub struct Stats {
     /// Rounds of a quantile: each halves the interval, and all share epsilon [default: 16]
     #[arg(long, value_name = "N")]
     pub steps: Option<u32>,
-    /// Most rows that a member may bring. Of a table with more the first ones count [default: 100000]
+    /// Most rows that a member may bring. A table with more is refused; with --epsilon its first ones count [default: 100000]
     #[arg(long, value_name = "N")]
     pub rows: Option<u32>,
     /// Table of a member; once for each, three at least

@@ -115,8 +115,10 @@ empty = "refuse"
 # Whether rows may be counted without a column.
 count_rows = false
 
-# Fewest rows that a query may ask a member for. A query is about the first `rows` rows of the table: without noise one for few rows tells
-# much about each, and two for 100 and 101 tell the row between.
+# Fewest rows that a query may ask a member for, and the most that the table may have; wanted unless the policy bounds `privacy.epsilon_total`.
+# Whoever could ask for 100 rows and for 101 would learn the row between. The number may be known: a round one, not below the rows of the table, with
+# room to grow. A table of more rows does not start; one that grows past it meanwhile is answered about up to it. With `epsilon_total` a
+# query is about the first `rows` of any table, and a row more or less is what the noise covers.
 # min_rows = 1000
 
 # Columns, the kinds of statistic that are answered about each (count, sum, mean, variance, histogram, quantile), and the bounds

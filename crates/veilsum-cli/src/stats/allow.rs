@@ -3,7 +3,10 @@
 //! Nothing is allowed unless it is listed.
 
 use super::Empty;
+use crate::exit::Failure;
 use serde::Deserialize;
+use std::num::NonZeroU32;
+use std::path::Path;
 use veilsum_learn::stats::{Kind, Query};
 
 /// The terms of a site for `veilsum join --stats`.
@@ -16,10 +19,9 @@ pub struct StatsTable {
     /// Whether rows may be counted without a column.
     #[serde(default)]
     count_rows: bool,
-    /// Fewest rows that a query may ask a member for; any when absent. A query brings the first rows of a table, so that one for few rows
-    /// is about these alone, and two that differ by one row are about that row.
-    #[serde(default)]
-    min_rows: u32,
+    /// Fewest rows that a query may ask a member for; any when absent, which is for sites that bound the epsilon of all rounds alone. At others it is also
+    /// the most rows that the table has.
+    min_rows: Option<NonZeroU32>,
     /// Columns that may be asked about.
     #[serde(default)]
     columns: Vec<ColumnTable>,
@@ -41,6 +43,43 @@ impl StatsTable {
         self.count_rows || self.columns.iter().any(|column| !column.kinds.is_empty())
     }
 
+    /// How many rows of the table, the first ones, an answer may be of, whatever a query asks for: where the site bounds no epsilon over all rounds, two
+    /// answers of which one is of a row less tell that row. None where it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] of a site that states no such number, or one below the `found` rows of its table.
+    // spec: [stats.query.bound]
+    pub fn bound(
+        &self,
+        bounds_epsilon: bool,
+        table: &Path,
+        found: impl FnOnce() -> Result<u64, Failure>,
+    ) -> Result<Option<NonZeroU32>, Failure> {
+        if bounds_epsilon {
+            return Ok(None);
+        }
+        let found = found()?;
+        match self.min_rows {
+            Some(bound) if found <= bound.get().into() => Ok(Some(bound)),
+            Some(bound) => Err(Failure::refused(format_args!(
+                "found {found} rows (blank lines are counted), more than `min_rows`, {bound}: without noise that is paid for nothing is answered about a part of a table"
+            ))
+            .in_file(table)
+            .hint(format_args!(
+                "write a larger number into [stats], public and round, with room to grow, such as min_rows = {}",
+                rounded_up(found)
+            ))),
+            None => Err(Failure::refused(
+                "the configuration states no `min_rows`, and the policy bounds no epsilon in total: whoever asks for 199 rows and for 200 would learn row 200",
+            )
+            .hint(format_args!(
+                "write into [stats] a number that may be known, round and not below the rows of the table, such as min_rows = {}; or bound privacy.epsilon_total in the policy",
+                rounded_up(found)
+            ))),
+        }
+    }
+
     /// Whether a query may be answered; else why not.
     // spec: [stats.query.refuse]
     pub fn allows(&self, query: &Query) -> Result<(), String> {
@@ -49,10 +88,9 @@ impl StatsTable {
             return Err("this site does not let its rows be counted (count_rows)".to_owned());
         }
         // the query is public: whoever is absent for it tells nothing of a row
-        if query.rows() < self.min_rows {
+        if let Some(least) = self.min_rows.filter(|least| query.rows() < least.get()) {
             return Err(format!(
-                "this site answers queries of at least {} rows of a member (min_rows), not {}",
-                self.min_rows,
+                "this site answers queries of at least {least} rows of a member (min_rows), not {}",
                 query.rows()
             ));
         }
@@ -87,6 +125,20 @@ impl StatsTable {
     }
 }
 
+/// The next of 1, 2, 5, 10, 20, 50 and so on, 100 at least: a number of rows that tells little of theirs.
+fn rounded_up(rows: u64) -> u64 {
+    let mut power = 100_u64;
+    loop {
+        for digit in [1, 2, 5] {
+            let round = power.saturating_mul(digit);
+            if round >= rows {
+                return round;
+            }
+        }
+        power = power.saturating_mul(10);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,13 +164,43 @@ mod tests {
     #[test]
     fn a_query_about_few_rows_is_refused_where_the_site_says_so() {
         // spec: [stats.query.refuse]
-        let of = |min_rows: u32| {
-            let text = format!("count_rows = true\nmin_rows = {min_rows}");
-            site(&text).allows(&count(&[]))
-        };
-        assert_eq!((of(0), of(9)), (Ok(()), Ok(())));
-        let refused = of(10).unwrap_err();
+        let of =
+            |min_rows: &str| site(&format!("count_rows = true\n{min_rows}")).allows(&count(&[]));
+        assert_eq!((of(""), of("min_rows = 9")), (Ok(()), Ok(())));
+        let refused = of("min_rows = 10").unwrap_err();
         assert!(refused.contains("at least 10 rows") && refused.contains("not 9"));
+    }
+
+    #[test]
+    fn a_site_without_a_bound_of_epsilon_states_one_of_its_table() {
+        // spec: [stats.query.bound]
+        let bound = |text: &str, bounds_epsilon: bool, found: u64| {
+            let bound = site(text).bound(bounds_epsilon, Path::new("t.csv"), || Ok(found));
+            bound.map(|bound| bound.map(NonZeroU32::get))
+        };
+        assert_eq!(bound("min_rows = 200", false, 200).unwrap(), Some(200));
+        assert_eq!(bound("", true, 200).unwrap(), None);
+        assert_eq!(bound("min_rows = 9", true, 200).unwrap(), None);
+        for (text, found, wanted) in [
+            ("", 187, ["no `min_rows`", "min_rows = 200"]),
+            ("", 0, ["no `min_rows`", "min_rows = 100"]),
+            (
+                "min_rows = 200",
+                201,
+                ["t.csv: found 201 rows", "min_rows = 500"],
+            ),
+            (
+                "min_rows = 1",
+                5_001,
+                ["found 5001 rows", "min_rows = 10000"],
+            ),
+        ] {
+            let refused = bound(text, false, found).unwrap_err().to_string();
+            let told = wanted.iter().all(|part| refused.contains(part));
+            assert!(told, "{refused}");
+        }
+        assert!(toml::from_str::<StatsTable>("min_rows = 0").is_err());
+        assert!(rounded_up(u64::MAX) == u64::MAX);
     }
 
     #[test]

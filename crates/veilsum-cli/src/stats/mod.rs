@@ -6,4 +6,4 @@ pub mod allow;
 mod table;
 pub mod task;
 
-pub use table::{Empty, LeftOut, read};
+pub use table::{Empty, LeftOut, Reading, count_rows, read};

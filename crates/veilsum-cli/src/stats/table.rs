@@ -8,7 +8,7 @@ use csv::{ByteRecord, ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
 use serde::Deserialize;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use veilsum_learn::quotes;
 use veilsum_learn::stats::Query;
@@ -31,27 +31,42 @@ pub struct LeftOut {
     pub empty: usize,
     /// With something else than a number; under noise alone.
     pub malformed: usize,
-    /// Beyond the most that a member may bring.
+    /// Beyond the first rows that count.
     pub beyond: usize,
+}
+
+/// How a table is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// How many rows count, from the first one on.
+    pub most: u32,
+    /// What an empty cell does where there is no noise.
+    pub empty: Empty,
+    /// Whether noise is added to what comes of it.
+    pub noised: bool,
 }
 
 /// The rows of `path` that a query is about, with a value in each of its columns.
 ///
 /// # Security
 ///
-/// Absence is seen by all, and how many rows are asked for is the asker's choice: no number of rows refuses the query. Under noise (`noised`) neither does
-/// what a row holds. Without it a table must be whole, all of it, however many rows are asked for, and `empty` says what an empty cell does.
+/// Absence is seen by all: no number of rows refuses the query. Under noise neither does what a row holds. Without it all rows that count must have
+/// numbers, but for what `empty` says of an empty cell.
+///
+/// `most` is the asker's choice only where noise covers one row more: see [`bound`](super::allow::StatsTable::bound).
 pub fn read(
     path: &Path,
     query: &Query,
-    empty: Empty,
-    noised: bool,
+    reading: Reading,
 ) -> Result<(Array2<f64>, LeftOut), Failure> {
-    let file = File::open(path).map_err(|error| Failure::io(path, &error))?;
-    let file = BufReader::new(file);
+    let Reading {
+        most,
+        empty,
+        noised,
+    } = reading;
     let found = match noised {
-        true => first_rows(file, path, query),
-        false => all_rows(file, path, query, empty),
+        true => first_rows(path, query, most),
+        false => all_rows(path, query, most, empty),
     };
     let (rows, values, left_out) = found?;
     Array2::from_shape_vec((rows, query.columns().len()), values)
@@ -59,58 +74,85 @@ pub fn read(
         .map_err(|error| Failure::failed(error).in_file(path))
 }
 
+/// How many rows a table has: its lines after the head, whatever they hold, blank ones too.
+pub fn count_rows(path: &Path) -> Result<u64, Failure> {
+    let (mut count, mut head) = (0_u64, false);
+    each_line(path, |line| {
+        match head {
+            true => count = count.saturating_add(1),
+            // blank lines stand before the head
+            false => head = !line.is_empty(),
+        }
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| Failure::io(path, &error))
+}
+
 /// Rows, their values one after the other, and what is left out.
 type Found = (usize, Vec<f64>, LeftOut);
 
-/// The usable ones among the first rows of the file, as many as the query takes. A row is a line, whatever it holds: a blank one or one with
+/// The usable ones among the first rows of the file. A row is a line, whatever it holds: a blank one or one with
 /// an open quote has its place too, so that no row brings others in or takes others along.
 // spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
-fn first_rows(mut file: impl BufRead, path: &Path, query: &Query) -> Result<Found, Failure> {
+fn first_rows(path: &Path, query: &Query, most: u32) -> Result<Found, Failure> {
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
     let (mut columns, mut number, mut place) = (None::<Vec<usize>>, 0_u64, 0_u64);
+    each_line(path, |line| {
+        number = number.saturating_add(1);
+        let Some(columns) = &columns else {
+            // blank lines stand before the head
+            if !line.is_empty() {
+                columns = Some(head_of(line, number, path, query)?);
+            }
+            return Ok(());
+        };
+        place = place.saturating_add(1);
+        if line.is_empty() {
+            return Ok(());
+        }
+        if place > most.into() {
+            left_out.beyond += 1;
+            return Ok(());
+        }
+        let Some(record) = quotes::cells(line) else {
+            left_out.malformed += 1;
+            return Ok(());
+        };
+        match cells(&record, columns) {
+            Cells::Values(row) => {
+                rows += 1;
+                values.extend(row);
+            }
+            Cells::Empty => left_out.empty += 1,
+            Cells::Malformed => left_out.malformed += 1,
+        }
+        Ok(())
+    })?;
+    match columns {
+        Some(_) => Ok((rows, values, left_out)),
+        // a file without a line lacks every column
+        None => places(&StringRecord::new(), path, query).map(|_| (0, values, left_out)),
+    }
+}
+
+fn each_line(
+    path: &Path,
+    mut line: impl FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut file = BufReader::new(open(path)?);
     let mut chunk = Vec::new();
     loop {
         chunk.clear();
         let read = file.read_until(b'\n', &mut chunk);
         if read.map_err(|error| Failure::io(path, &error))? == 0 {
-            break;
+            return Ok(());
         }
         let chunk = chunk.strip_suffix(b"\n").unwrap_or(&chunk);
-        for line in quotes::lines(chunk) {
-            number = number.saturating_add(1);
-            let Some(columns) = &columns else {
-                // blank lines stand before the head
-                if !line.is_empty() {
-                    columns = Some(head_of(line, number, path, query)?);
-                }
-                continue;
-            };
-            place = place.saturating_add(1);
-            if line.is_empty() {
-                continue;
-            }
-            if place > query.rows().into() {
-                left_out.beyond += 1;
-                continue;
-            }
-            let Some(record) = quotes::cells(line) else {
-                left_out.malformed += 1;
-                continue;
-            };
-            match cells(&record, columns) {
-                Cells::Values(row) => {
-                    rows += 1;
-                    values.extend(row);
-                }
-                Cells::Empty => left_out.empty += 1,
-                Cells::Malformed => left_out.malformed += 1,
-            }
-        }
-    }
-    match columns {
-        Some(_) => Ok((rows, values, left_out)),
-        // a file without a line lacks every column
-        None => places(&StringRecord::new(), path, query).map(|_| (0, values, left_out)),
+        quotes::lines(chunk).try_for_each(&mut line)?;
     }
 }
 
@@ -148,16 +190,11 @@ fn cells(record: &ByteRecord, columns: &[usize]) -> Cells {
     }
 }
 
-/// The first rows, as many as the query takes; a table that is not whole, be it beyond them, is refused by line and column.
+/// The first rows; one of them without its numbers, and a file of another form, is refused by line and column.
 // spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
-fn all_rows(
-    mut file: impl Read,
-    path: &Path,
-    query: &Query,
-    empty: Empty,
-) -> Result<Found, Failure> {
+fn all_rows(path: &Path, query: &Query, most: u32, empty: Empty) -> Result<Found, Failure> {
     let mut text = Vec::new();
-    let read = file.read_to_end(&mut text);
+    let read = open(path)?.read_to_end(&mut text);
     read.map_err(|error| Failure::io(path, &error))?;
     if let Some(line) = quotes::first_open(&text) {
         return Err(open_quote(path, line));
@@ -170,14 +207,16 @@ fn all_rows(
         .map_err(|error| broken(path, &error, &text))?;
     let places = places(head, path, query)?;
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
-    for record in reader.records() {
+    for (place, record) in (0_u64..).zip(reader.records()) {
         let record = record.map_err(|error| broken(path, &error, &text))?;
+        if place >= most.into() {
+            left_out.beyond += 1;
+            continue;
+        }
         let line = || quotes::line_at(&text, record.position());
         match row(&record, line, &places, query.columns())
             .map_err(|failure| failure.in_file(path))?
         {
-            // to refuse would tell, question by question, how many there are
-            Row::Values(_) if rows >= query.rows() as usize => left_out.beyond += 1,
             Row::Values(found) => {
                 rows += 1;
                 values.extend(found);
@@ -282,7 +321,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.csv");
         std::fs::write(&path, text).unwrap();
-        read(&path, query, empty, noised)
+        let most = query.rows();
+        let reading = Reading {
+            most,
+            empty,
+            noised,
+        };
+        read(&path, query, reading)
     }
 
     #[test]
@@ -369,28 +414,48 @@ mod tests {
                 let (found, left_out) =
                     rows(text, &query(&["a"], most), Empty::Skip, noised).unwrap();
                 let wanted = [1.0, 2.0, 3.0, 5.0];
-                let usable = match noised {
-                    true => wanted.len().min(most as usize - usize::from(most >= 4)),
-                    false => wanted.len().min(most as usize),
-                };
+                let usable = wanted.len().min(most as usize - usize::from(most >= 4));
                 assert_eq!(found.column(0).to_vec(), wanted[..usable], "{most}");
-                if !noised {
-                    assert_eq!(left_out.beyond, wanted.len() - usable, "{most}");
-                }
+                let beyond = 5_usize.saturating_sub(most as usize);
+                assert_eq!(left_out.beyond, beyond, "{most}");
             }
         }
         let (none, _) = rows("a\n", &query(&["a"], 1), Empty::Refuse, false).unwrap();
         assert_eq!(none.dim(), (0, 1));
     }
 
-    /// Else the line of the first such row could be found by asking for more and more rows.
+    /// Else rows that are in no answer would decide whether there is one.
     #[test]
-    fn without_noise_a_table_is_whole_or_not_whatever_number_of_rows_is_asked_for() {
+    fn without_noise_rows_that_count_have_numbers_and_what_stands_beyond_them_decides_nothing() {
         // spec: [stats.query.missing]
-        for text in ["a\n1\n2\n3\n\"\"\n", "a\n1\n2\n3\nx\n", "a\n1\n2\n3\n4,5\n"] {
+        for text in ["a\n1\n2\n3\n\"\"\n", "a\n1\n2\n3\nx\n"] {
             for most in 1..6 {
-                assert!(rows(text, &query(&["a"], most), Empty::Refuse, false).is_err());
+                let read = rows(text, &query(&["a"], most), Empty::Refuse, false);
+                assert_eq!(read.is_ok(), most < 4, "{most}");
             }
+        }
+        // that is the form of the file
+        for most in 1..6 {
+            let read = rows("a\n1\n2\n4,5\n", &query(&["a"], most), Empty::Refuse, false);
+            assert!(read.is_err());
+        }
+    }
+
+    #[test]
+    fn rows_are_counted_as_lines_after_the_head_whatever_they_hold() {
+        // spec: [stats.query.bound]
+        for (text, wanted) in [
+            ("", 0),
+            ("a\n", 0),
+            ("\n\na\n1\n2", 2),
+            ("a,b\n1\n\"x\ny\n\n3,4\n", 5),
+            ("a\r\n1\r\n2\r\n", 2),
+            ("a\r1\r2\r", 2),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("t.csv");
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(count_rows(&path).unwrap(), wanted, "{text:?}");
         }
     }
 

@@ -32,7 +32,9 @@ fn asking(query: &str, allowed: &str) -> Folder {
     let column = format!("{{ name = \"age\", {allowed} }}");
     folder.write(
         "member.toml",
-        &member.replace("columns = [\n", &format!("columns = [\n{column},\n")),
+        &member
+            .replace("# min_rows = 1000", "min_rows = 50")
+            .replace("columns = [\n", &format!("columns = [\n{column},\n")),
     );
     folder.write(
         "policy.toml",
@@ -175,6 +177,34 @@ fn member_refuses_what_its_configuration_does_not_list() {
         err.contains("the configuration allows no statistic"),
         "{err}"
     );
+}
+
+#[test]
+fn member_without_a_number_of_rows_that_may_be_known_does_not_start() {
+    // spec: [stats.query.bound]
+    let folder = asking("mean --column age --bounds 0:120", "kinds = [\"mean\"]");
+    let member = folder.read("member.toml");
+    for (line, told, hint) in [
+        (
+            "",
+            "the configuration states no `min_rows`",
+            "min_rows = 100",
+        ),
+        (
+            "min_rows = 9",
+            "bob.csv: found 10 rows",
+            "such as min_rows = 100",
+        ),
+    ] {
+        folder.write("member.toml", &member.replace("min_rows = 50", line));
+        let ran = folder
+            .join("bob", "127.0.0.1:9", "--stats bob.csv")
+            .output()
+            .unwrap();
+        let err = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(3), "{err}");
+        assert!(err.contains(told) && err.contains(hint), "{err}");
+    }
 }
 
 #[test]

@@ -2,18 +2,21 @@
 
 use super::lines::Printer;
 use crate::exit::Failure;
-use crate::stats::{self, LeftOut, allow::StatsTable, task::fits};
+use crate::stats::{self, LeftOut, Reading, allow::StatsTable, task::fits};
 use ndarray::Array2;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use veilsum_client::{Asked, RoundInfo};
+use veilsum_client::{Asked, Policy, RoundInfo};
 use veilsum_encode::Tensors;
-use veilsum_learn::stats::{Question, tensors};
+use veilsum_learn::stats::{Query, Question, tensors};
 
 /// Answers from a table, which is read anew for each round.
 pub(super) struct Answerer {
     table: PathBuf,
     site: StatsTable,
+    /// How many of the first rows an answer is of, whatever is asked; none where each answer has noise that a bound over all rounds pays for.
+    bound: Option<NonZeroU32>,
     printer: Arc<Printer>,
 }
 
@@ -21,6 +24,7 @@ impl Answerer {
     pub(super) fn new(
         table: &Path,
         site: StatsTable,
+        policy: &Policy,
         printer: Arc<Printer>,
     ) -> Result<Self, Failure> {
         // told before anything is joined
@@ -32,9 +36,13 @@ impl Answerer {
                 ),
             );
         }
+        let mut bounds = policy.privacy.bounds.iter();
+        let bounds_epsilon = bounds.any(|bounds| bounds.total.is_some());
+        let bound = site.bound(bounds_epsilon, table, || stats::count_rows(table))?;
         Ok(Self {
             table: table.to_owned(),
             site,
+            bound,
             printer,
         })
     }
@@ -56,10 +64,30 @@ impl Answerer {
         fits(query, &info.task).map_err(|told| {
             Failure::refused(format_args!("the question does not fit the task: {told}"))
         })?;
-        let noised = info.task.noise().is_some();
-        let (rows, left_out) = stats::read(&self.table, query, self.site.empty, noised)?;
+        let reading = self.reading(query, info.task.noise().is_some())?;
+        let (rows, left_out) = stats::read(&self.table, query, reading)?;
         self.tell(&left_out);
         vector(&question, &rows)
+    }
+
+    /// A question about fewer rows than the bound is refused before this, so that no more are brought than it asks for.
+    // spec: [stats.query.bound] [stats.query.rows]
+    fn reading(&self, query: &Query, noised: bool) -> Result<Reading, Failure> {
+        let most = match self.bound {
+            Some(bound) => bound.get(),
+            None if noised => query.rows(),
+            // the policy refuses such a task, which this does not lean on
+            None => {
+                return Err(Failure::refused(
+                    "this site answers with noise alone, which the task does not have",
+                ));
+            }
+        };
+        Ok(Reading {
+            most,
+            empty: self.site.empty,
+            noised,
+        })
     }
 
     /// What the round asks; nothing if that is no question, which is not answered then.
@@ -67,6 +95,13 @@ impl Answerer {
     pub(super) fn asked(info: &RoundInfo) -> Option<Asked> {
         let question = Question::from_bytes(info.model.as_ref()?).ok()?;
         Some(Asked::new(question.asked()))
+    }
+
+    fn beyond(&self) -> &'static str {
+        match self.bound {
+            Some(_) => "beyond `min_rows` of the configuration, to be raised,",
+            None => "beyond the rows of the query",
+        }
     }
 
     fn tell(&self, left_out: &LeftOut) {
@@ -78,7 +113,7 @@ impl Answerer {
         for (count, why) in [
             (empty, "with an empty cell"),
             (malformed, "with a cell that is no number"),
-            (beyond, "beyond the rows of the query"),
+            (beyond, self.beyond()),
         ] {
             if *count > 0 {
                 let table = self.table.display();

@@ -59,7 +59,7 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     let source = match (&args.stats, &args.train) {
         (Some(table), _) => {
             let stats = site.file.stats.clone();
-            Source::Stats(Answerer::new(table, stats, printer.clone())?)
+            Source::Stats(Answerer::new(table, stats, &site.policy, printer.clone())?)
         }
         (None, Some(train)) => {
             let slot = site.slot()?;

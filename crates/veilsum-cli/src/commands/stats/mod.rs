@@ -9,7 +9,7 @@ use crate::caution;
 use crate::exit::{Failure, Outcome};
 use crate::files::{self, Existing, Readers};
 use crate::output::{self, Output};
-use crate::stats::{self, LeftOut};
+use crate::stats::{self, LeftOut, Reading};
 use ndarray::Array2;
 pub use report::StatsResult;
 use report::TaskWritten;
@@ -103,8 +103,16 @@ fn flags(args: &Stats, kind: Kind) -> Result<Parameters, Failure> {
 
 fn tables(args: &Stats, query: &Query) -> Result<Vec<Array2<f64>>, Failure> {
     let mut tables = Vec::new();
+    let reading = Reading {
+        most: query.rows(),
+        empty: args.empty,
+        noised: args.epsilon.is_some(),
+    };
     for path in &args.member {
-        let (rows, left_out) = stats::read(path, query, args.empty, args.epsilon.is_some())?;
+        let (rows, left_out) = stats::read(path, query, reading)?;
+        if left_out.beyond > 0 && !reading.noised {
+            return Err(too_long(path, query.rows()));
+        }
         let LeftOut {
             empty,
             malformed,
@@ -123,6 +131,15 @@ fn tables(args: &Stats, query: &Query) -> Result<Vec<Array2<f64>>, Failure> {
         tables.push(rows);
     }
     Ok(tables)
+}
+
+/// Of a member over the network no part of a table is answered about without noise that it is paid for; nor is it here.
+// spec: [stats.query.bound]
+fn too_long(path: &Path, rows: u32) -> Failure {
+    let error = format!("found more than {rows} rows, the most of the query, and no noise");
+    Failure::usage(error).in_file(path).hint(
+        "say --rows with a number that no table exceeds; a part of a table is answered about with --epsilon alone",
+    )
 }
 
 fn write_task(

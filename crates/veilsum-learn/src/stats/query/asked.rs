@@ -7,8 +7,8 @@ use crate::bytes::put_sized;
 
 impl Question {
     /// Digest of what is asked: of kind, columns, and what decides which number a row counts as. Neither how finely the answer is told
-    /// (`bits`, `shrink`), nor the order of columns, nor anything else that leaves the answer of a whole table what it is (`rows`; of a
-    /// quantile everything but the threshold) makes another question.
+    /// (`bits`, `shrink`), nor the order of columns, nor, of a quantile, anything but the threshold makes another question. Nor does `rows`: without noise an
+    /// answer is of the same rows whatever it is (`[stats.query.bound]`), and with noise whoever wants a second sum could choose it freely.
     ///
     /// ```
     /// use veilsum_learn::stats::{Inquiry, Kind, Parameters, Query};

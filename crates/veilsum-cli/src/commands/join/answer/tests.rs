@@ -7,6 +7,8 @@ use veilsum_proto::ids::{Attempt, Round};
 use veilsum_proto::roster::Name;
 use veilsum_proto::task::{NoiseLaw, NoiseSpec, Task, TaskSpec};
 
+mod bound;
+
 const SITE: &str = "[[columns]]\nname = \"age\"\nkinds = [\"mean\", \"histogram\"]\n";
 
 fn mean(bits: u8, rows: u32) -> Query {
@@ -63,20 +65,30 @@ fn asked_in(query: &Query, spec: TaskSpec, round: u64) -> RoundInfo {
 
 struct Site {
     answerer: Answerer,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Site {
     fn new() -> Self {
+        let text = format!("min_rows = 100\n{SITE}");
+        Self::open("age\n30\n50\n", &text, "").unwrap()
+    }
+
+    /// A site with a table, its terms, and lines of its policy.
+    fn open(table: &str, terms: &str, privacy: &str) -> Result<Self, Failure> {
         let folder = tempfile::tempdir().unwrap();
-        let table = folder.path().join("t.csv");
-        std::fs::write(&table, "age\n30\n50\n").unwrap();
+        let path = folder.path().join("t.csv");
+        std::fs::write(&path, table).unwrap();
         let printer = Arc::new(Printer::new(crate::output::Output::Text));
-        let site = toml::from_str(SITE).unwrap();
-        Self {
-            answerer: Answerer::new(&table, site, printer).unwrap(),
-            _folder: folder,
-        }
+        let site = toml::from_str(terms).unwrap();
+        // the base point of the curve
+        let authority = format!("58{}", "66".repeat(31));
+        let policy = format!("version = 1\nauthority = \"{authority}\"\n{privacy}");
+        let policy = Policy::from_toml(&policy).unwrap();
+        Ok(Self {
+            answerer: Answerer::new(&path, site, &policy, printer)?,
+            folder,
+        })
     }
 
     fn refusal(&self, query: &Query, spec: TaskSpec) -> String {
