@@ -20,6 +20,7 @@ use contribution::{Contribution, ResultFile};
 use lines::Printer;
 use source::Source;
 use standing::{Offer, Standing};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,7 @@ fn member_of(args: &Join, path: &Path, printer: &Arc<Printer>) -> Outcome {
     config.only_unlisted_task = source.only_unlisted_task()?;
     config.rounding_seed = source.rounding_seed();
     if config.rounding_seed.is_some() {
+        on_this_host(&config.coordinator)?;
         printer.warn(&"the rounding follows from the seed of the job, which is for tests: it tells more of the update than it should");
     }
     let client = Client::new(config, ledger).map_err(|error| client_error(&error))?;
@@ -168,6 +170,20 @@ fn has_port(coordinator: &str) -> Result<(), Failure> {
     }
 }
 
+/// A rounding that can be foreseen is for rehearsals: no network is between the member and its coordinator.
+fn on_this_host(coordinator: &str) -> Outcome {
+    let host = coordinator.rsplit_once(':').map_or("", |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let address = host.parse::<IpAddr>();
+    match host == "localhost" || address.is_ok_and(|address| address.is_loopback()) {
+        true => Ok(()),
+        false => Err(Failure::refused(format_args!(
+            "found `seeded_rounding` with a coordinator at {coordinator}, on another host"
+        ))
+        .hint("leave it out: it is for tests on one host")),
+    }
+}
+
 fn policy(path: &Path) -> Result<Policy, Failure> {
     let text = files::read_text(path).map_err(|failure| {
         failure.hint("veilsum join --print-policy --authority authority.pub > policy.toml")
@@ -253,5 +269,33 @@ fn ledger_error(error: &FileLedgerError) -> Failure {
             .hint("leave --new-ledger out to go on with the ledger that is there"),
         FileLedgerError::Io { .. } => Failure::new(Kind::Io, error),
         _ => Failure::refused(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_that_can_be_foreseen_stays_on_one_host() {
+        for here in [
+            "127.0.0.1:7400",
+            "[::1]:7400",
+            "localhost:7400",
+            "127.9.9.9:1",
+        ] {
+            assert!(on_this_host(here).is_ok(), "{here}");
+        }
+        for elsewhere in [
+            "192.168.0.7:7400",
+            "[fe80::1]:7400",
+            "example.org:7400",
+            "localhost.example.org:1",
+            "0.0.0.0:7400",
+            "",
+        ] {
+            let refused = on_this_host(elsewhere).unwrap_err();
+            assert!(refused.message().contains("seeded_rounding"), "{refused}");
+        }
     }
 }
