@@ -62,7 +62,7 @@ pub struct MemberConfig {
     /// the epsilon that they state is then that of nothing. `None` in every real member.
     #[cfg(feature = "known-seeds")]
     pub noise_seed: Option<[u8; 32]>,
-    /// Threads to mask with.
+    /// Threads that agree on keys, check signatures and mask.
     pub threads: Threads,
 }
 

@@ -21,8 +21,8 @@ pub type Failure = Box<dyn Error + Send + Sync>;
 /// All calls come from one thread of their own, one after the other, so they may take as long as they need; the connection is
 /// kept meanwhile.
 pub trait Contributor: Send {
-    /// The update of a round. Called once per (task, round), before anything of the member is sent; further attempts of the
-    /// round use the same update.
+    /// The update of a round. Called once per (task, round), before anything of the member is sent unless it was
+    /// [promised](Contributor::promises); further attempts of the round use the same update.
     ///
     /// # Errors
     ///
@@ -41,6 +41,21 @@ pub trait Contributor: Send {
         None
     }
 
+    /// Whether the update of the round will come, so that the member advertises and shares while it is made. Called right after
+    /// [`Contributor::asked`]; `false`, as by default, lets the member wait for the update first.
+    ///
+    /// A promise that is broken costs the round more than no update: the member drops out after others have shared with it. It counts
+    /// only where Upload is open at least as long as Advertise, since it is Upload that waits for the update then.
+    ///
+    /// # Security
+    ///
+    /// It must follow from `info` and from how the contributor is set up, not from its data: who advertises early is seen by all.
+    // spec: [join.promise] [join.promise.public]
+    fn promises(&self, info: &RoundInfo) -> bool {
+        let _ = info;
+        false
+    }
+
     /// The result of a round. [`ControlFlow::Break`] ends the client.
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()>;
 
@@ -55,6 +70,10 @@ impl<T: Contributor + ?Sized> Contributor for Box<T> {
 
     fn asked(&self, info: &RoundInfo) -> Option<Asked> {
         (**self).asked(info)
+    }
+
+    fn promises(&self, info: &RoundInfo) -> bool {
+        (**self).promises(info)
     }
 
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {

@@ -26,6 +26,11 @@ use crate::{ClientError, ClippedNorm, Event};
 pub(super) enum Making {
     /// Not begun, failed, or handed over.
     Not,
+    /// Not begun, as its update was promised and is not here yet.
+    Awaited {
+        /// Whether the Share set stands, so that it is masked as soon as it is made.
+        due: bool,
+    },
     /// At work, or in line for it.
     Working {
         /// The maker holds it weakly: it stops when the attempt has dropped it.
@@ -56,19 +61,21 @@ enum NoContribution {
 }
 
 impl Session {
-    /// Begins to make the contribution of an attempt that was advertised. One is made at a time, whatever is open.
+    /// Begins to make the contribution of an attempt that was advertised, once its update is here. One is made at a time, whatever is open.
     // spec: [upload.prepare] [site.one-contribution]
     pub(super) fn make_contribution(&mut self, key: RoundKey, noise: Option<MemberNoise>) {
         let Some(round) = self.rounds.get_mut(&key) else {
             return;
         };
         let Local::Ready(prepared) = &round.local else {
+            round.contribution = Making::Awaited { due: false };
             return;
         };
         let (prepared, context) = (prepared.clone(), round.context.clone());
         let wanted = Arc::new(());
         let weak = Arc::downgrade(&wanted);
-        round.contribution = Making::Working { wanted, due: false };
+        let due = matches!(round.contribution, Making::Awaited { due: true });
+        round.contribution = Making::Working { wanted, due };
         let (encoder, outbox) = (self.encoder.clone(), self.outbox.clone());
         let seed = self.config.known_rounding();
         self.tasks.spawn(async move {
@@ -100,7 +107,9 @@ impl Session {
         };
         let due = match &round.contribution {
             Making::Working { wanted, due } if is_of(&made.wanted, wanted) => *due,
-            Making::Working { .. } | Making::Ready(..) | Making::Not => return Ok(()),
+            Making::Working { .. } | Making::Awaited { .. } | Making::Ready(..) | Making::Not => {
+                return Ok(());
+            }
         };
         let (contribution, report) = match outcome {
             Ok(made) => made,
@@ -129,6 +138,10 @@ impl Session {
             Making::Ready(contribution, digest) => Some((*contribution, digest)),
             Making::Working { wanted, .. } => {
                 round.contribution = Making::Working { wanted, due: true };
+                None
+            }
+            Making::Awaited { .. } => {
+                round.contribution = Making::Awaited { due: true };
                 None
             }
             Making::Not => None,

@@ -32,6 +32,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
+use veilsum_proto::ids::UpdateDigest;
 use veilsum_proto::message::{Body, Caps, Message};
 use veilsum_proto::refusal::Refusal;
 
@@ -85,6 +86,11 @@ enum Happening {
     Fetched(Box<Fetched>),
     /// A masked update was streamed, or was not.
     Streamed(Streamed),
+    /// The contributor has promised an update; with the digest that the ledger goes by, where that is of what was asked.
+    Promised {
+        key: RoundKey,
+        digest: Option<UpdateDigest>,
+    },
     /// The contributor has an update, or none.
     Update {
         key: RoundKey,
@@ -170,6 +176,7 @@ impl Session {
             Happening::Lost(lost) => self.lost(lost)?,
             Happening::Fetched(fetched) => self.fetched(*fetched).await?,
             Happening::Streamed(streamed) => self.streamed(&streamed),
+            Happening::Promised { key, digest } => self.promised(key, digest).await?,
             Happening::Update { key, outcome } => self.prepared(key, outcome).await?,
             Happening::Made(made) => self.made(*made).await?,
             Happening::Told(flow) => return Ok(flow),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
-use veilsum_proto::ids::TaskDigest;
+use veilsum_proto::ids::{TaskDigest, UpdateDigest};
 use veilsum_proto::ledger::{Ledger as _, Reuse};
 use veilsum_proto::member::Member;
 use veilsum_proto::message::Open;
@@ -12,6 +12,7 @@ use veilsum_proto::refusal::Refusal;
 use veilsum_proto::task::Task;
 
 use super::Session;
+use super::contribution::Making;
 use super::round::{Local, Model, RoundKey, RoundState};
 use super::step::{blocking, system_rng};
 use super::workbench::{Earlier, Job, LocalFailure, Prepared};
@@ -178,8 +179,9 @@ impl Session {
         Ok(())
     }
 
-    /// The next thing on the way to the advert: the model, then the update, then the advert itself.
-    // spec: [join.order]
+    /// The next thing on the way to the advert: the model, then the update or a promise of it, then the advert itself. And what is left
+    /// to do once a promised update is here.
+    // spec: [join.order] [join.promise]
     pub(super) async fn advance(&mut self, key: RoundKey) -> Result<(), ClientError> {
         // spec: [join.after-result]
         if self.owes_result_before(key) {
@@ -214,12 +216,20 @@ impl Session {
                 self.workbench
                     .give(Job::Update(key, Box::new(info), earlier))
             }
-            Local::Working | Local::Gone => Ok(()),
-            Local::Ready(prepared) if round.advert.is_none() && self.line.is_some() => {
-                let prepared = prepared.clone();
-                self.advertise(key, &prepared).await
+            Local::Promised(digest) if round.takes_promises() => {
+                let digest = *digest;
+                self.advertise_once(key, digest).await
             }
-            Local::Ready(_) => Ok(()),
+            Local::Working | Local::Promised(_) | Local::Gone => Ok(()),
+            Local::Ready(prepared) => {
+                let digest = prepared.digest;
+                match round.contribution {
+                    Making::Awaited { .. } => self.keep_promise(key, &digest).await,
+                    Making::Not | Making::Working { .. } | Making::Ready(..) => {
+                        self.advertise_once(key, Some(digest)).await
+                    }
+                }
+            }
         }
     }
 
@@ -228,6 +238,53 @@ impl Session {
         match self.ledger().state() {
             Ok(state) if !state.has_update(&task, round) => Earlier::Nothing,
             Ok(_) | Err(_) => Earlier::Update,
+        }
+    }
+
+    /// The contributor answers for an update that is not made yet.
+    pub(super) async fn promised(
+        &mut self,
+        key: RoundKey,
+        digest: Option<UpdateDigest>,
+    ) -> Result<(), ClientError> {
+        let working = |round: &&mut RoundState| matches!(round.local, Local::Working);
+        let Some(round) = self.rounds.get_mut(&key).filter(working) else {
+            return Ok(());
+        };
+        round.local = Local::Promised(digest);
+        self.advance(key).await
+    }
+
+    /// A promised update is here: the contribution is begun, unless it could not be uploaded anyway.
+    // spec: [join.promise]
+    async fn keep_promise(
+        &mut self,
+        key: RoundKey,
+        digest: &UpdateDigest,
+    ) -> Result<(), ClientError> {
+        if let Err(refusal) = self.usable(key, digest) {
+            self.break_promise(key).await?;
+            return self.refuse(refusal);
+        }
+        let machine = self
+            .rounds
+            .get(&key)
+            .and_then(|round| round.member.as_ref());
+        let noise = machine.and_then(Member::noise);
+        self.make_contribution(key, noise);
+        Ok(())
+    }
+
+    /// There is no update to be had: what was drawn for it is erased. To the others the member has vanished.
+    // spec: [join.promise.broken]
+    async fn break_promise(&mut self, key: RoundKey) -> Result<(), ClientError> {
+        let Some(round) = self.rounds.get_mut(&key) else {
+            return Ok(());
+        };
+        round.local = Local::Gone;
+        match round.advert {
+            Some(_) => self.erase(key).await,
+            None => Ok(()),
         }
     }
 
@@ -251,7 +308,8 @@ impl Session {
     ) -> Result<(), ClientError> {
         // of use alone to the round it was asked for: one that is over has no use for it, and one that was forgotten and opened
         // again may start from another model
-        let asked = |round: &&mut RoundState| matches!(round.local, Local::Working);
+        let asked =
+            |round: &&mut RoundState| matches!(round.local, Local::Working | Local::Promised(_));
         let Some(round) = self.rounds.get_mut(&key).filter(asked) else {
             return Ok(());
         };
@@ -263,26 +321,35 @@ impl Session {
             }
             // spec: [join.no-update]
             Err(failure) => {
-                round.local = Local::Gone;
                 self.watcher.refused(failure.kind(), &failure);
-                Ok(())
+                self.break_promise(key).await
             }
         }
     }
 
-    /// Advertises, unless the update could not be uploaded anyway.
-    async fn advertise(&mut self, key: RoundKey, prepared: &Prepared) -> Result<(), ClientError> {
+    /// Whether the ledger would let an update into the round.
+    fn usable(&self, key: RoundKey, digest: &UpdateDigest) -> Result<(), Refusal> {
         let (task, round) = key;
         let reuse = self.rounds.get(&key).map_or(Reuse::Never, |round| {
             let floors = self.config.floors(&round.context.task);
             floors.reuse(&round.context)
         });
-        let usable = match self.ledger().state() {
-            Ok(state) => state
-                .may_upload(&task, round, &prepared.digest, reuse)
-                .map_err(Refusal::from),
-            Err(error) => Err(error.into()),
-        };
+        let ledger = self.ledger();
+        Ok(ledger.state()?.may_upload(&task, round, digest, reuse)?)
+    }
+
+    /// Advertises if that is still to be done, unless the update could not be uploaded anyway. Of a promised update that may be known
+    /// only when it is here.
+    async fn advertise_once(
+        &mut self,
+        key: RoundKey,
+        digest: Option<UpdateDigest>,
+    ) -> Result<(), ClientError> {
+        let advertised = self.rounds.get(&key).map(|round| round.advert.is_some());
+        if advertised != Some(false) || self.line.is_none() {
+            return Ok(());
+        }
+        let usable = digest.map_or(Ok(()), |digest| self.usable(key, &digest));
         if let Err(refusal) = usable {
             if let Some(round) = self.rounds.get_mut(&key) {
                 round.local = Local::Gone;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use veilsum_proto::ids::{Attempt, ModelDigest, Round, Sid, Sid2, TaskDigest};
+use veilsum_proto::ids::{Attempt, ModelDigest, Round, Sid, Sid2, TaskDigest, UpdateDigest};
 use veilsum_proto::member::Member;
 use veilsum_proto::message::{Body, Open, Receipt};
 use veilsum_proto::session::RoundContext;
@@ -60,6 +60,9 @@ pub(super) enum Local {
     Wanted,
     /// Asked for.
     Working,
+    /// Asked for and promised: the member advertises without waiting for it. With the digest that the ledger goes by, where that does
+    /// not depend on the values.
+    Promised(Option<UpdateDigest>),
     /// Here, for all attempts of the round.
     Ready(Arc<Prepared>),
     /// Not to be had, or no longer needed.
@@ -150,7 +153,7 @@ impl RoundState {
     /// Whether the contributor has an update for the round, or is at work on it.
     pub(super) fn has_begun(&self) -> bool {
         match self.local {
-            Local::Working | Local::Ready(_) => true,
+            Local::Working | Local::Promised(_) | Local::Ready(_) => true,
             Local::Wanted | Local::Gone => self.advert.is_some(),
         }
     }
@@ -167,6 +170,13 @@ impl RoundState {
             Outcome::Open | Outcome::Wanted(_) | Outcome::Fetching => false,
             Outcome::Aborted | Outcome::Done => true,
         }
+    }
+
+    /// Whether a promised update has as much time as one that is waited for: to the end of Upload in the place of Advertise.
+    // spec: [join.promise]
+    pub(super) fn takes_promises(&self) -> bool {
+        let deadlines = &self.open.deadlines;
+        deadlines.upload_ms >= deadlines.advertise_ms
     }
 
     /// The machine's phase, `closed` when it is away.

@@ -126,10 +126,16 @@ fn work(
     let _guard = PanicGuard(outbox.clone());
     for job in jobs {
         let happening = match job {
-            Job::Update(key, info, earlier) => Happening::Update {
-                key,
-                outcome: prepare(contributor.as_mut(), &info, earlier),
-            },
+            Job::Update(key, info, earlier) => {
+                let promise = |digest| {
+                    // the session may be over; then nobody takes the update either
+                    let _ = outbox.blocking_send(Happening::Promised { key, digest });
+                };
+                Happening::Update {
+                    key,
+                    outcome: prepare(contributor.as_mut(), &info, earlier, promise),
+                }
+            }
             Job::Result(result) => Happening::Told(contributor.result(&result)),
             Job::Aborted(abort) => Happening::Told(contributor.aborted(&abort)),
         };
@@ -145,10 +151,14 @@ fn prepare(
     contributor: &mut dyn Contributor,
     info: &RoundInfo,
     earlier: Earlier,
+    promise: impl FnOnce(Option<UpdateDigest>),
 ) -> Result<Prepared, LocalFailure> {
     let asked = contributor.asked(info);
     if earlier == Earlier::Update && asked.is_none() {
         return Err(LocalFailure::Forgotten(info.round));
+    }
+    if contributor.promises(info) {
+        promise(asked.map(Asked::update_digest));
     }
     let local = contributor
         .update(info)
@@ -299,7 +309,7 @@ mod tests {
             plan,
         };
         let kind = |asked, earlier| {
-            let made = prepare(&mut Trainer(asked), &info, earlier);
+            let made = prepare(&mut Trainer(asked), &info, earlier, |_| ());
             made.err().map(|failure| failure.kind())
         };
         let asked = Some(Asked::new([1; 32]));

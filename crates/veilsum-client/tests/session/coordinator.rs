@@ -177,6 +177,17 @@ impl House {
     }
 
     pub fn round_of(&self, task: Task, round: u64, attempt: u32, model: Option<&[u8]>) {
+        self.round_within(Deadlines::default(), task, round, attempt, model);
+    }
+
+    pub fn round_within(
+        &self,
+        deadlines: Deadlines,
+        task: Task,
+        round: u64,
+        attempt: u32,
+        model: Option<&[u8]>,
+    ) {
         let digest = model.map_or([0; 32], |model| {
             let digest = Sha256::digest(model).into();
             let blob = Blob::Memory(Bytes::copy_from_slice(model));
@@ -189,7 +200,7 @@ impl House {
             Round(round),
             Attempt(attempt),
             ModelDigest(digest),
-            Deadlines::default(),
+            deadlines,
         );
         let mut state = self.inner.lock();
         state.machine = Some(Coordinator::open(Arc::new(context.unwrap())));

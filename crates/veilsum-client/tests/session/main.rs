@@ -8,6 +8,7 @@ mod coordinator;
 mod member;
 mod memory;
 mod models;
+mod promises;
 mod reconnect;
 mod refusals;
 mod round;

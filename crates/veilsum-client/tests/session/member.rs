@@ -44,6 +44,8 @@ pub struct Setup {
     pub fixed: bool,
     /// What a round asks, if it asks anything.
     pub question: fn(&RoundInfo) -> Option<Asked>,
+    /// Whether updates are promised.
+    pub promises: bool,
     pub weight: u32,
     /// Results after which the member ends.
     pub rounds: usize,
@@ -92,6 +94,7 @@ impl Setup {
             fails: false,
             fixed: false,
             question: |_| None,
+            promises: false,
             weight: u32::from(seed),
             rounds: 1,
             held: Arc::default(),
@@ -115,6 +118,7 @@ impl Setup {
             fails: self.fails,
             fixed: self.fixed,
             question: self.question,
+            promises: self.promises,
             weight: self.weight,
             rounds: self.rounds,
             held: self.held,
@@ -201,6 +205,7 @@ struct Worker {
     fails: bool,
     fixed: bool,
     question: fn(&RoundInfo) -> Option<Asked>,
+    promises: bool,
     weight: u32,
     rounds: usize,
     held: Arc<AtomicBool>,
@@ -228,6 +233,10 @@ impl Contributor for Worker {
 
     fn asked(&self, info: &RoundInfo) -> Option<Asked> {
         (self.question)(info)
+    }
+
+    fn promises(&self, _: &RoundInfo) -> bool {
+        self.promises
     }
 
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {

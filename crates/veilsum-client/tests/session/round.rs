@@ -36,7 +36,7 @@ fn wanted_sum(round: u64, attempt: u32) -> Vec<i64> {
     wanted
 }
 
-fn check_result(ended: &Ended, round: u64, attempt: u32) {
+pub fn check_result(ended: &Ended, round: u64, attempt: u32) {
     let result = ended.log.results.last().unwrap();
     assert_eq!(
         (result.round, result.attempt),

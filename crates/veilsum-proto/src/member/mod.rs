@@ -201,7 +201,7 @@ impl Member {
         })
     }
 
-    /// Masks with this many threads; all by default.
+    /// Agrees on keys, checks signatures and masks with this many threads; all by default.
     pub fn with_threads(mut self, threads: Threads) -> Self {
         self.me.threads = threads;
         self
