@@ -131,7 +131,9 @@ impl Label {
     // spec: [label.prefix]
     pub fn prefix(self, parts: &[&[u8]]) -> Vec<u8> {
         let text = self.text().as_bytes();
-        let mut bytes = vec![u8::try_from(text.len()).unwrap_or(u8::MAX)];
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        let mut bytes = Vec::with_capacity(length.saturating_add(text.len()).saturating_add(1));
+        bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
         bytes.extend_from_slice(text);
         for part in parts {
             bytes.extend_from_slice(part);

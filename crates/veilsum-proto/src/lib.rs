@@ -32,4 +32,5 @@ pub mod parameters;
 pub mod refusal;
 pub mod roster;
 pub mod session;
+mod side_by_side;
 pub mod task;

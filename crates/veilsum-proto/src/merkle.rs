@@ -5,6 +5,7 @@
 
 use crate::ids::Hash;
 use crate::label::Label;
+use crate::side_by_side::SideBySide;
 
 /// Hash at a position that holds nothing.
 pub fn empty_leaf() -> Hash {
@@ -26,6 +27,7 @@ impl Tree {
     pub fn new(leaves: Vec<Hash>) -> Self {
         let width = leaves.len().next_power_of_two();
         let mut nodes = Vec::with_capacity(width.saturating_mul(2));
+        let mut above = SideBySide::with_capacity(leaves.len().div_ceil(2), NODE_BLOCKS);
         // of each level what stands over a leaf that was given, and what all others are
         let (mut level, mut others, mut places) = (leaves, empty_leaf(), width);
         loop {
@@ -36,12 +38,12 @@ impl Tree {
             if places == 0 {
                 return Self { nodes, width };
             }
-            let pairs = level.chunks(2).map(|pair| match pair {
-                [left, right] => node(left, right),
-                [left, ..] => node(left, &others),
-                [] => others,
-            });
-            level = pairs.collect();
+            for pair in level.chunks(2) {
+                let left = pair.first().unwrap_or(&others);
+                let right = pair.get(1).unwrap_or(&others);
+                above.push(Label::Node, &[left.as_bytes(), right.as_bytes()]);
+            }
+            level = above.hash();
             if level.len() < places {
                 others = node(&others, &others);
             }
@@ -55,19 +57,56 @@ impl Tree {
 
     /// Siblings from the leaf at `position` up to below the root; empty for a position outside the tree.
     pub fn proof(&self, position: usize) -> Vec<Hash> {
+        self.siblings(position).copied().collect()
+    }
+
+    /// As [`Tree::proof`], read where the tree lies.
+    pub fn siblings(&self, position: usize) -> Siblings<'_> {
         if position >= self.width {
-            return Vec::new();
+            return Siblings::default();
         }
-        // at once as long as it gets: proofs are most of what a coordinator of a large ring writes
-        let mut siblings = Vec::with_capacity(self.width.trailing_zeros() as usize);
-        let (mut position, mut level, mut width) = (position, self.nodes.as_slice(), self.width);
-        while let Some((here, above)) = level.split_at_checked(width).filter(|_| width > 1) {
-            siblings.extend(here.get(position ^ 1));
-            (position, level, width) = (position >> 1, above, width >> 1);
+        Siblings {
+            levels: &self.nodes,
+            width: self.width,
+            position,
         }
-        siblings
     }
 }
+
+/// The siblings of a proof, from the leaf's on; none by default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Siblings<'a> {
+    /// Nodes from the next sibling's level on.
+    levels: &'a [Hash],
+    /// Nodes of that level.
+    width: usize,
+    /// Place in that level.
+    position: usize,
+}
+
+impl<'a> Iterator for Siblings<'a> {
+    type Item = &'a Hash;
+
+    fn next(&mut self) -> Option<&'a Hash> {
+        let level = self.levels.split_at_checked(self.width);
+        let (here, above) = level.filter(|_| self.width > 1)?;
+        let sibling = here.get(self.position ^ 1);
+        *self = Self {
+            levels: above,
+            width: self.width >> 1,
+            position: self.position >> 1,
+        };
+        sibling
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // the width is a power of two
+        let left = self.width.checked_ilog2().unwrap_or(0) as usize;
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for Siblings<'_> {}
 
 /// Root of the tree over `count` leaves in which `leaf` stands at `position` with these siblings; `None` when the position
 /// is outside or the proof has another depth.
@@ -98,6 +137,9 @@ pub fn verify(root: &Hash, count: usize, position: usize, leaf: &Hash, proof: &[
 fn node(left: &Hash, right: &Hash) -> Hash {
     Label::Node.hash(&[left.as_bytes(), right.as_bytes()])
 }
+
+/// Blocks of SHA-256 that an inner node is.
+const NODE_BLOCKS: usize = 2;
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use veilsum_proto::coordinator::{Coordinator, PhaseName};
 use veilsum_proto::identity::Identity;
 use veilsum_proto::ids::{Attempt, ModelDigest, Round, Slot, UpdateDigest};
 use veilsum_proto::ledger::MemoryLedger;
-use veilsum_proto::member::{Floors, Member, Reply};
+use veilsum_proto::member::{Floors, Member, Reply, UnlistedTasks};
 use veilsum_proto::message::{Body, Caps, Deadlines, Message};
 use veilsum_proto::parameters::{Amount, ElectorateChoice, GraphChoice};
 use veilsum_proto::roster::{Name, Roster, RosterDraft};
@@ -57,7 +57,7 @@ fn federation(members: u8) -> (Arc<Roster>, Vec<Arc<Identity>>) {
     (Arc::new(roster), identities)
 }
 
-fn task() -> Task {
+fn task(graph: GraphChoice) -> Task {
     let tensor = TensorSpec {
         name: "counts".into(),
         shape: vec![3],
@@ -70,7 +70,7 @@ fn task() -> Task {
         corrupt: Amount::Count(1),
         dropout: Amount::Count(1),
         floor: None,
-        graph: GraphChoice::Auto,
+        graph,
         electorate: ElectorateChoice::Auto,
         cohort: None,
         max_attempts: 1,
@@ -81,15 +81,23 @@ fn task() -> Task {
 
 /// What a member contributes: 3 counts that tell its slot.
 fn counts(slot: Slot) -> Vec<i64> {
-    vec![1, i64::from(slot.0), 10 * i64::from(slot.0)]
+    vec![1, i64::from(slot.0), 5 * i64::from(slot.0)]
 }
 
 /// Plays a round; the sum and its survivors, or why there is none.
 fn play(members: u8, hook: Hook<'_>) -> Result<(Vec<i64>, Vec<Slot>), Abort> {
+    play_on(GraphChoice::Auto, members, hook)
+}
+
+fn play_on(
+    graph: GraphChoice,
+    members: u8,
+    hook: Hook<'_>,
+) -> Result<(Vec<i64>, Vec<Slot>), Abort> {
     let (roster, identities) = federation(members);
     let zero = ModelDigest([0; 32]);
     let context = RoundContext::new(
-        task(),
+        task(graph),
         roster.clone(),
         Round(1),
         Attempt(0),
@@ -102,8 +110,12 @@ fn play(members: u8, hook: Hook<'_>) -> Result<(Vec<i64>, Vec<Slot>), Abort> {
     let mut sites = BTreeMap::new();
     for (slot, identity) in (0u8..).zip(identities) {
         let ledger = MemoryLedger::default();
-        let member =
-            Member::invited(&open, roster.clone(), identity, Floors::default(), &ledger).unwrap();
+        let floors = Floors {
+            // a drawn graph needs an authority that listed the task; nobody is to be protected here
+            unlisted: UnlistedTasks::Any,
+            ..Floors::default()
+        };
+        let member = Member::invited(&open, roster.clone(), identity, floors, &ledger).unwrap();
         let rng = generator(100 + slot);
         sites.insert(
             Slot(slot.into()),
@@ -149,10 +161,12 @@ fn exchange(
         ledger,
         rng,
     } = site;
-    let Some(due) = coordinator
-        .message_for(slot)
-        .and_then(|message| hook(slot, message))
-    else {
+    let due = coordinator.message_for(slot);
+    assert_eq!(
+        coordinator.encoded_for(slot),
+        due.as_ref().map(Message::encode)
+    );
+    let Some(due) = due.and_then(|message| hook(slot, message)) else {
         return;
     };
     let due = Message::decode(&due.encode(), caps).unwrap();
@@ -235,6 +249,20 @@ fn an_honest_round_gives_the_sum_of_all() {
         None,
         "nobody went silent, no share is asked for"
     );
+}
+
+/// Members of a ring get proofs, and [`exchange`] holds the bytes that a coordinator writes at once against the message.
+#[test]
+fn a_round_on_a_ring_gives_the_sum_of_those_who_stay() {
+    let (ring, gone) = (GraphChoice::Degree(6), Slot(7));
+    let (sum, survivors) = play_on(ring, 18, &mut |slot, message| match message.body {
+        Body::Accept(_) if slot == gone => None,
+        _ => Some(message),
+    })
+    .unwrap();
+    assert_eq!(survivors.len(), 17);
+    assert!(!survivors.contains(&gone));
+    assert_eq!(sum, sum_of(&survivors));
 }
 
 #[test]

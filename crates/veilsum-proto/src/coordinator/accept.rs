@@ -10,7 +10,7 @@ use crate::coordinator::{
 use crate::fault::{Fault, FaultKind};
 use crate::ids::Slot;
 use crate::member::accept::is_accept_signed;
-use crate::message::{Accept, Body, DeliveredShares, Message};
+use crate::message::{Accept, Body, BorrowedShares, Message};
 use crate::session::second_sid;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,6 +70,14 @@ impl AcceptPhase {
     }
 
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
+        Some(Message::new(self.delivered(slot)?.owned()))
+    }
+
+    pub(super) fn encoded_for(&self, slot: Slot) -> Option<Vec<u8>> {
+        Some(self.delivered(slot)?.encode())
+    }
+
+    fn delivered(&self, slot: Slot) -> Option<BorrowedShares<'_>> {
         if !self.dealers.contains_key(&slot) || self.accepts.contains_key(&slot) {
             return None;
         }
@@ -86,11 +94,10 @@ impl AcceptPhase {
         let shares = places
             .iter()
             .map(|(dealer, place)| dealer.delivered(slot, *place));
-        let shares = shares.collect();
-        Some(Message::new(DeliveredShares {
-            sid: self.session.sid,
-            shares,
-        }))
+        Some(BorrowedShares {
+            sid: &self.session.sid,
+            shares: shares.collect(),
+        })
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {

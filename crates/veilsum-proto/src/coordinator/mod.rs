@@ -203,6 +203,22 @@ impl Coordinator {
         }
     }
 
+    /// Bytes of [`Coordinator::message_for`]. Of the large messages no value is made on the way, and what many members get
+    /// alike is encoded once.
+    pub fn encoded_for(&self, slot: Slot) -> Option<Vec<u8>> {
+        match self {
+            Self::Share(phase) => phase.encoded_for(slot),
+            Self::Accept(phase) => phase.encoded_for(slot),
+            Self::Reveal(phase) => phase.encoded_for(slot),
+            Self::Advertise(_)
+            | Self::Upload(_)
+            | Self::Confirm(_)
+            | Self::Recover(_)
+            | Self::Finished(_)
+            | Self::Aborted(_) => Some(self.message_for(slot)?.encode()),
+        }
+    }
+
     /// Members this phase still waits for.
     pub fn waits_for(&self) -> Vec<Slot> {
         match self {
@@ -335,21 +351,22 @@ impl ShareStage {
     }
 
     fn held_bytes(&self) -> usize {
-        let dealt = self
-            .dealt
-            .values()
-            .map(|dealt| dealt.0.len().saturating_mul(size_of::<DealtPart>()));
+        let dealt = self.dealt.values().map(Dealt::held_bytes);
         self.session.held_bytes().saturating_add(dealt.sum())
     }
 }
 
-/// What one dealer signed about each of its parts, ascending by receiver.
+/// What one dealer signed about each of its parts. Receivers stand apart, so that a search reads nothing but them.
 #[derive(Debug)]
-struct Dealt(Vec<DealtPart>);
+struct Dealt {
+    /// Ascending.
+    receivers: Vec<Slot>,
+    /// In the order of the receivers.
+    parts: Vec<DealtPart>,
+}
 
 #[derive(Debug)]
 struct DealtPart {
-    to: Slot,
     root_digest: Hash,
     self_digest: Hash,
     pair_hash: Hash,
@@ -357,18 +374,24 @@ struct DealtPart {
 
 impl Dealt {
     fn of(parts: &[SealedShare]) -> Self {
-        let parts = parts.iter().map(|part| DealtPart {
-            to: part.to,
+        let digests = parts.iter().map(|part| DealtPart {
             root_digest: part.root_digest,
             self_digest: part.self_digest,
             pair_hash: part.pair_hash,
         });
-        Self(parts.collect())
+        Self {
+            receivers: parts.iter().map(|part| part.to).collect(),
+            parts: digests.collect(),
+        }
     }
 
     fn part(&self, to: Slot) -> Option<&DealtPart> {
-        let index = self.0.binary_search_by_key(&to, |part| part.to).ok()?;
-        self.0.get(index)
+        self.parts.get(self.receivers.binary_search(&to).ok()?)
+    }
+
+    fn held_bytes(&self) -> usize {
+        let part = size_of::<Slot>().saturating_add(size_of::<DealtPart>());
+        self.parts.len().saturating_mul(part)
     }
 }
 

@@ -22,6 +22,8 @@ pub struct RevealPhase {
     pub(super) headers: BTreeMap<Slot, UploadHeader>,
     pub(super) sum: Accumulator,
     pub(super) certificate: Certificate,
+    /// The certificate as its message.
+    encoded: Vec<u8>,
     pub(super) survivors: Survivors,
     pub(super) revealed: BTreeMap<Slot, Revealed>,
     /// How much noise stays in the sum, where a surplus is to come off it.
@@ -54,6 +56,7 @@ impl RevealPhase {
             stage,
             headers,
             sum,
+            encoded: Message::new(certificate.clone()).encode(),
             certificate,
             survivors,
             revealed: BTreeMap::new(),
@@ -143,8 +146,8 @@ impl RevealPhase {
     }
 
     fn self_seed(&self, from: Slot, reveal: &Reveal) -> Result<SelfSeed, FaultKind> {
-        let secret =
-            Secret::from_canonical_bytes(reveal.self_seed.expose()).map_err(|_| FaultKind::SelfSeed)?;
+        let secret = Secret::from_canonical_bytes(reveal.self_seed.expose())
+            .map_err(|_| FaultKind::SelfSeed)?;
         let seed = SelfSeed::from_secret(secret);
         if is_committed(&self.stage, from, &seed) {
             Ok(seed)
@@ -194,8 +197,16 @@ impl RevealPhase {
     }
 
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
-        let due = self.survivors.bitmap().contains(slot) && !self.revealed.contains_key(&slot);
-        due.then(|| Message::new(self.certificate.clone()))
+        self.is_due(slot)
+            .then(|| Message::new(self.certificate.clone()))
+    }
+
+    pub(super) fn encoded_for(&self, slot: Slot) -> Option<Vec<u8>> {
+        self.is_due(slot).then(|| self.encoded.clone())
+    }
+
+    fn is_due(&self, slot: Slot) -> bool {
+        self.survivors.bitmap().contains(slot) && !self.revealed.contains_key(&slot)
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {

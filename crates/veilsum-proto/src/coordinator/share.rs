@@ -7,11 +7,12 @@ use crate::coordinator::{
     wrong,
 };
 use crate::fault::FaultKind;
-use crate::ids::{Hash, Slot};
+use crate::ids::Slot;
 use crate::member::share::{is_root_signed, parts_tree};
-use crate::merkle::Tree;
+use crate::merkle::{Siblings, Tree};
 use crate::message::{
-    Advert, Adverts, Body, DeliveredShare, Message, ProvenAdvert, SealedShare, SealedShares,
+    Adverts, Body, BorrowedAdvert, BorrowedAdverts, BorrowedShare, Message, ProvenAdvert,
+    SealedShare, SealedShares, Spliced,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -21,6 +22,8 @@ use std::collections::btree_map::Entry;
 pub struct SharePhase {
     pub(super) session: Session,
     tree: Tree,
+    /// Each advert with its proof, encoded: all its neighbours get the same bytes.
+    proven: BTreeMap<Slot, Vec<u8>>,
     dealers: BTreeMap<Slot, Dealer>,
 }
 
@@ -36,11 +39,14 @@ pub(super) struct Dealer {
 
 impl SharePhase {
     pub(super) fn new(session: Session, tree: Tree) -> Self {
-        Self {
+        let mut phase = Self {
             session,
             tree,
+            proven: BTreeMap::new(),
             dealers: BTreeMap::new(),
-        }
+        };
+        phase.proven = phase.prove();
+        phase
     }
 
     pub(super) fn receive(&mut self, from: Slot, message: &Message) -> Result<(), FaultKind> {
@@ -82,35 +88,84 @@ impl SharePhase {
     }
 
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
+        if !self.is_due(slot) {
+            return None;
+        }
+        let found = self.neighbours(slot, &self.session.adverts);
+        let neighbours = found.into_iter().map(|advert| ProvenAdvert {
+            advert: advert.clone(),
+            proof: self.proof(advert.slot).copied().collect(),
+        });
         let Session {
             context,
             advertised,
-            adverts,
             ..
         } = &self.session;
-        if !advertised.contains(slot) || self.dealers.contains_key(&slot) {
-            return None;
-        }
-        let proof = |slot: Slot| match context.parameters.is_complete() {
-            true => Vec::<Hash>::new(),
-            false => self.tree.proof(slot.index()),
-        };
-        let slots = context.neighbours_in(slot, advertised);
-        let found: Vec<&Advert> = slots.iter().filter_map(|slot| adverts.get(slot)).collect();
-        let neighbours = found.into_iter().map(|advert| ProvenAdvert {
-            advert: advert.clone(),
-            proof: proof(advert.slot),
-        });
-        let neighbours = neighbours.collect();
         Some(Message::new(Adverts {
             task: context.task_digest,
             round: context.round,
             attempt: context.attempt,
             advertised: advertised.clone(),
             root: self.tree.root(),
-            own_proof: proof(slot),
-            neighbours,
+            own_proof: self.proof(slot).copied().collect(),
+            neighbours: neighbours.collect(),
         }))
+    }
+
+    pub(super) fn encoded_for(&self, slot: Slot) -> Option<Vec<u8>> {
+        if !self.is_due(slot) {
+            return None;
+        }
+        let neighbours = self.neighbours(slot, &self.proven);
+        let Session {
+            context,
+            advertised,
+            ..
+        } = &self.session;
+        let adverts = BorrowedAdverts {
+            task: context.task_digest,
+            round: context.round,
+            attempt: context.attempt,
+            advertised,
+            root: self.tree.root(),
+            own_proof: self.proof(slot),
+            neighbours: Spliced(neighbours.into_iter().map(Vec::as_slice).collect()),
+        };
+        Some(adverts.encode())
+    }
+
+    fn is_due(&self, slot: Slot) -> bool {
+        self.session.advertised.contains(slot) && !self.dealers.contains_key(&slot)
+    }
+
+    /// What there is of each of the slot's neighbours in U1.
+    fn neighbours<'a, T>(&self, slot: Slot, all: &'a BTreeMap<Slot, T>) -> Vec<&'a T> {
+        let Session {
+            context,
+            advertised,
+            ..
+        } = &self.session;
+        let slots = context.neighbours_in(slot, advertised);
+        slots.iter().filter_map(|slot| all.get(slot)).collect()
+    }
+
+    /// Where an advert stands in the tree; nothing in the complete graph, whose members rebuild the root.
+    fn proof(&self, slot: Slot) -> Siblings<'_> {
+        match self.session.context.parameters.is_complete() {
+            true => Siblings::default(),
+            false => self.tree.siblings(slot.index()),
+        }
+    }
+
+    fn prove(&self) -> BTreeMap<Slot, Vec<u8>> {
+        let prove = |advert| BorrowedAdvert {
+            advert,
+            proof: self.proof(advert.slot),
+        };
+        let adverts = self.session.adverts.iter();
+        adverts
+            .map(|(slot, advert)| (*slot, prove(advert).encode()))
+            .collect()
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {
@@ -134,7 +189,11 @@ impl SharePhase {
 
     pub(super) fn held_bytes(&self) -> usize {
         let parts = self.dealers.values().map(Dealer::held_bytes);
-        self.session.held_bytes().saturating_add(parts.sum())
+        let proven = self.proven.values().map(Vec::len);
+        self.session
+            .held_bytes()
+            .saturating_add(proven.sum())
+            .saturating_add(parts.sum())
     }
 }
 
@@ -145,12 +204,12 @@ impl Dealer {
     }
 
     /// The part for `to`, who stands at `place`, or that there is none, with the proof.
-    pub(super) fn delivered(&self, to: Slot, place: usize) -> DeliveredShare {
-        DeliveredShare {
+    pub(super) fn delivered(&self, to: Slot, place: usize) -> BorrowedShare<'_> {
+        BorrowedShare {
             from: self.shares.slot,
-            part: self.part(to, place).cloned(),
-            proof: self.tree.proof(place),
-            signature: self.shares.signature,
+            part: self.part(to, place),
+            proof: self.tree.siblings(place),
+            signature: &self.shares.signature,
         }
     }
 
@@ -185,9 +244,10 @@ fn check_parts(receivers: &[Slot], parts: &[SealedShare]) -> Result<(), FaultKin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Sid;
+    use crate::ids::{Hash, Sid};
     use crate::merkle::{empty_leaf, verify};
     use crate::message::UNSIGNED;
+    use tls_codec::Serialize as _;
 
     // spec: [share.relay]
     #[test]
@@ -218,7 +278,10 @@ mod tests {
             };
             for (place, to) in receivers.iter().enumerate() {
                 assert_eq!(dealer.place_of(*to), Some(place));
-                let delivered = dealer.delivered(*to, place);
+                let borrowed = dealer.delivered(*to, place);
+                let delivered = borrowed.owned();
+                let bytes = delivered.tls_serialize_detached();
+                assert_eq!(borrowed.tls_serialize_detached(), bytes);
                 let part = delivered.part.as_ref();
                 assert_eq!(part.map(|part| part.to), dealt(&place).then_some(*to));
                 let leaf = part.map_or_else(empty_leaf, |part| part.leaf(&sid, slot));

@@ -3,8 +3,8 @@
 use crate::abort::Abort;
 use crate::bitmap::Bitmap;
 use crate::coordinator::{
-    ConfirmPhase, Coordinator, PhaseName, ShareStage, check_expected, check_sender, check_session,
-    edge, keep_first, wrong,
+    ConfirmPhase, Coordinator, PhaseName, Session, ShareStage, check_expected, check_sender,
+    check_session, edge, keep_first, wrong,
 };
 use crate::fault::FaultKind;
 use crate::ids::Slot;
@@ -106,24 +106,31 @@ impl UploadPhase {
                 slot,
             }));
         }
-        // spec: [share.cuts-shown]
-        let cutting = stage
-            .session
-            .context
-            .neighbours_in(slot, &stage.session.advertised);
-        let cutting = cutting
-            .into_iter()
-            .filter(|other| stage.cuts.contains(&edge(slot, *other)));
-        let accepts = cutting.filter_map(|other| self.accepts.get(&other));
-        let accepts = accepts
-            .filter(|accept| accept.cuts.iter().any(|cut| cut.slot == slot))
-            .cloned()
-            .collect();
         Some(Message::new(ShareSet {
             sid: stage.session.sid,
             shared: stage.shared.clone(),
-            accepts,
+            accepts: self.accepts_cutting(slot),
         }))
+    }
+
+    // spec: [share.cuts-shown]
+    fn accepts_cutting(&self, slot: Slot) -> Vec<Accept> {
+        let cuts = &self.stage.cuts;
+        if cuts.is_empty() {
+            return Vec::new();
+        }
+        let Session {
+            context,
+            advertised,
+            ..
+        } = &self.stage.session;
+        let neighbours = context.neighbours_in(slot, advertised).into_iter();
+        let cutting = neighbours.filter(|other| cuts.contains(&edge(slot, *other)));
+        let accepts = cutting.filter_map(|other| self.accepts.get(&other));
+        accepts
+            .filter(|accept| accept.cuts.iter().any(|cut| cut.slot == slot))
+            .cloned()
+            .collect()
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {

@@ -14,6 +14,7 @@ use crate::message::{
 };
 use crate::refusal::Refusal;
 use crate::session::RoundContext;
+use crate::side_by_side::SideBySide;
 use rand_core::CryptoRng;
 use std::collections::{BTreeMap, BTreeSet};
 use veilsum_math::Threads;
@@ -292,14 +293,16 @@ pub(crate) fn parts_tree(
     receivers: &[Slot],
     parts: &[SealedShare],
 ) -> merkle::Tree {
-    let mut parts = parts.iter().peekable();
-    let leaves =
-        receivers.iter().map(
-            |receiver| match parts.next_if(|part| part.to == *receiver) {
-                Some(part) => part.leaf(sid, dealer),
-                None => merkle::empty_leaf(),
-            },
-        );
+    let mut leaves = SideBySide::with_capacity(parts.len(), SealedShare::LEAF_BLOCKS);
+    for part in parts {
+        part.push_leaf(sid, dealer, &mut leaves);
+    }
+    let leaves = leaves.hash();
+    let mut parts = parts.iter().zip(leaves).peekable();
+    let leaves = receivers.iter().map(|receiver| {
+        let part = parts.next_if(|(part, _)| part.to == *receiver);
+        part.map_or_else(merkle::empty_leaf, |(_, leaf)| leaf)
+    });
     merkle::Tree::new(leaves.collect())
 }
 

@@ -5,6 +5,7 @@
 //! holds, refuses left-over bytes and everything that would not encode to the same bytes again.
 
 mod advert;
+mod borrowed;
 mod caps;
 mod confirm;
 mod notice;
@@ -16,6 +17,9 @@ mod tests;
 mod upload;
 
 pub use advert::{Advert, Adverts, ProvenAdvert};
+pub(crate) use borrowed::{
+    BorrowedAdvert, BorrowedAdverts, BorrowedShare, BorrowedShares, Spliced,
+};
 pub use caps::Caps;
 pub use confirm::{Certificate, Confirmation, SignedSlot, SurvivorSet};
 pub use notice::{AbortNotice, FaultNotice, Receipt};
@@ -241,6 +245,12 @@ impl Write for Compared<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Version, suite and type, as they stand before a body.
+fn header(kind: u8) -> [u8; 5] {
+    let ([v1, v0], [s1, s0]) = (VERSION.to_be_bytes(), SUITE.to_be_bytes());
+    [v1, v0, s1, s0, kind]
 }
 
 /// The five bytes before a body.

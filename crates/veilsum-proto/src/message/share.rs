@@ -4,13 +4,14 @@ use crate::bitmap::Bitmap;
 use crate::identity::{Identity, Signature};
 use crate::ids::{Hash, Sid, Slot};
 use crate::label::Label;
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use crate::side_by_side::SideBySide;
+use tls_codec::{DeserializeBytes, Error, TlsDeserializeBytes, TlsSerialize, TlsSize, TlsVarInt};
 
 /// Bytes of a sealed pair of shares: two canonical scalars and the AES-GCM tag.
 pub const SEALED_BYTES: usize = 80;
 
 /// What one dealer sends through the coordinator to one neighbour.
-#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize)]
 pub struct SealedShare {
     /// Neighbour it is for.
     pub to: Slot,
@@ -27,7 +28,16 @@ pub struct SealedShare {
 impl SealedShare {
     /// Leaf in the dealer's tree.
     pub fn leaf(&self, sid: &Sid, from: Slot) -> Hash {
-        Label::ShareLeaf.hash(&[
+        self.with_leaf(sid, from, |fields| Label::ShareLeaf.hash(fields))
+    }
+
+    /// Adds what [`SealedShare::leaf`] is the hash of.
+    pub(crate) fn push_leaf(&self, sid: &Sid, from: Slot, leaves: &mut SideBySide) {
+        self.with_leaf(sid, from, |fields| leaves.push(Label::ShareLeaf, fields));
+    }
+
+    fn with_leaf<T>(&self, sid: &Sid, from: Slot, job: impl FnOnce(&[&[u8]]) -> T) -> T {
+        job(&[
             sid.as_bytes(),
             &from.0.to_be_bytes(),
             &self.to.0.to_be_bytes(),
@@ -37,13 +47,44 @@ impl SealedShare {
             self.pair_hash.as_bytes(),
         ])
     }
+
+    /// Reads the fields off their bytes, in their order; `None` when there are fewer.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (to, bytes) = bytes.split_first_chunk()?;
+        let (ciphertext, bytes) = bytes.split_first_chunk()?;
+        let (root_digest, bytes) = bytes.split_first_chunk()?;
+        let (self_digest, bytes) = bytes.split_first_chunk()?;
+        let pair_hash = bytes.first_chunk()?;
+        Some(Self {
+            to: Slot(u32::from_be_bytes(*to)),
+            ciphertext: *ciphertext,
+            root_digest: Hash(*root_digest),
+            self_digest: Hash(*self_digest),
+            pair_hash: Hash(*pair_hash),
+        })
+    }
+
+    /// Blocks of SHA-256 that a leaf is.
+    pub(crate) const LEAF_BLOCKS: usize = 4;
+
+    /// Bytes of a part on the wire.
+    const BYTES: usize = 4 + SEALED_BYTES + 3 * 32;
+}
+
+impl DeserializeBytes for SealedShare {
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let (part, rest) = bytes
+            .split_at_checked(Self::BYTES)
+            .ok_or(Error::EndOfStream)?;
+        Ok((Self::read(part).ok_or(Error::EndOfStream)?, rest))
+    }
 }
 
 /// Member to coordinator, once per session, the same bytes on resend: its shares for all neighbours.
 ///
 /// The signature covers the root of a tree with one leaf per neighbour in U1, ascending by slot; a neighbour without a part
 /// (its key was unusable) has the empty leaf, so that the lack is proven too.
-#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize)]
 pub struct SealedShares {
     /// Session.
     pub sid: Sid,
@@ -53,6 +94,33 @@ pub struct SealedShares {
     pub parts: Vec<SealedShare>,
     /// Over the root of the parts.
     pub signature: Signature,
+}
+
+/// By hand, for the parts: a coordinator reads tens of thousands of them, all of one length, so the list is as long as it gets
+/// from the first.
+impl DeserializeBytes for SealedShares {
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
+        let (sid, bytes) = Sid::tls_deserialize_bytes(bytes)?;
+        let (slot, bytes) = Slot::tls_deserialize_bytes(bytes)?;
+        let (length, bytes) = TlsVarInt::tls_deserialize_bytes(bytes)?;
+        // spec: [wire.lengths]
+        let length = usize::try_from(length.value()).map_err(|_| Error::InvalidVectorLength)?;
+        let (list, bytes) = bytes.split_at_checked(length).ok_or(Error::EndOfStream)?;
+        let entries = list.chunks(SealedShare::BYTES);
+        // as many as bytes are there
+        let mut parts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            parts.push(SealedShare::read(entry).ok_or(Error::EndOfStream)?);
+        }
+        let (signature, bytes) = Signature::tls_deserialize_bytes(bytes)?;
+        let shares = Self {
+            sid,
+            slot,
+            parts,
+            signature,
+        };
+        Ok((shares, bytes))
+    }
 }
 
 /// Signature of a dealer over the root of its parts.

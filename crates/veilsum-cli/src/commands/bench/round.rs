@@ -244,10 +244,10 @@ impl Round {
             .par_iter_mut()
             .filter(|seat| takes_part(seat.slot));
         let answers = seats.map(|seat| {
-            let Some(message) = machine.message_for(seat.slot) else {
+            let Some(bytes) = machine.encoded_for(seat.slot) else {
                 return Ok(None);
             };
-            let answer = seat.hear(&message.encode(), caps)?;
+            let answer = seat.hear(&bytes, caps)?;
             if let Some(beside) = beside
                 && seat.slot.index() % beside.every == 1
             {
@@ -298,9 +298,12 @@ impl Round {
         }
     }
 
+    /// In the order of the ring, as the service does: neighbours get much the same.
     fn ask(&self, machine: &Coordinator) {
-        for slot in (0..self.size.members).map(Slot) {
-            black_box(machine.message_for(slot).map(|message| message.encode()));
+        let all: Vec<Slot> = self.context.graph.population().slots().collect();
+        let order = self.context.graph.ring_order().unwrap_or(&all);
+        for slot in order {
+            black_box(machine.encoded_for(*slot));
         }
     }
 }
