@@ -23,6 +23,7 @@ mod durable;
 mod error;
 mod event;
 mod faults;
+mod flight;
 mod hook;
 #[doc(hidden)]
 pub mod ingest;

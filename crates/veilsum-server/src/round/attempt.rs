@@ -2,7 +2,7 @@
 //! and says what is to be sent.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,6 +36,14 @@ pub(super) enum Effect {
     Blame(Complaint),
 }
 
+/// A member that is to be told what is due to it.
+#[derive(Clone, Copy, Debug)]
+struct Untold {
+    slot: Slot,
+    /// Whether it has come after the phase began, and may have missed more.
+    is_late: bool,
+}
+
 /// One attempt at a round.
 #[derive(Debug)]
 pub(super) struct Attempt {
@@ -52,8 +60,10 @@ pub(super) struct Attempt {
     asked_again: BTreeMap<Slot, u32>,
     /// Members whose answer was missing when a phase closed.
     vanished: BTreeMap<Slot, PhaseName>,
-    /// Connections that were told of the phase as it began.
+    /// Connections that are told what is due to them in the phase, each once.
     told: BTreeMap<Slot, Ticket>,
+    /// Those of them whose turn has not come. What they are told is made then, and not before.
+    untold: VecDeque<Untold>,
     /// When the phase closes.
     deadline: Instant,
 }
@@ -71,6 +81,7 @@ impl Attempt {
             asked_again: BTreeMap::new(),
             vanished: BTreeMap::new(),
             told: BTreeMap::new(),
+            untold: VecDeque::new(),
             deadline: Instant::now(),
         }
     }
@@ -93,22 +104,52 @@ impl Attempt {
         faults.map(Effect::Blame).collect()
     }
 
-    /// What each of the connected members should have now that the phase has begun.
-    pub(super) fn announce(&mut self, connected: Vec<(Slot, Ticket)>) -> Vec<Effect> {
+    /// The phase has begun: all connected members are to be told what is due to them.
+    pub(super) fn announce(&mut self, connected: Vec<(Slot, Ticket)>) {
         self.told = connected.into_iter().collect();
-        let messages = self.told.keys().filter_map(|slot| {
-            let message = self.machine.message_for(*slot)?;
-            Some(Effect::Send(*slot, encoded(&message)))
+        let all: Vec<Slot> = self.context.graph.population().slots().collect();
+        // neighbours on the ring get much the same, which is in the cache then
+        let order = self.context.graph.ring_order().unwrap_or(&all).iter();
+        let here = order.filter(|slot| self.told.contains_key(slot));
+        let untold = here.map(|slot| Untold {
+            slot: *slot,
+            is_late: false,
         });
-        messages.collect()
+        self.untold = untold.collect();
+    }
+
+    pub(super) fn has_untold(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    /// What those should have whose turn it is, up to the first frame beyond `room` bytes.
+    pub(super) fn tell(&mut self, room: usize) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut bytes = 0_usize;
+        while bytes < room
+            && let Some(Untold { slot, is_late }) = self.untold.pop_front()
+        {
+            let frames = match is_late {
+                true => self.pending(slot),
+                false => self.due(slot).into_iter().collect(),
+            };
+            for frame in frames {
+                bytes = bytes.saturating_add(frame.len());
+                effects.push(Effect::Send(slot, frame));
+            }
+        }
+        effects
+    }
+
+    fn due(&self, slot: Slot) -> Option<Bytes> {
+        self.machine.encoded_for(slot).map(Bytes::from)
     }
 
     /// What a member that has come back should have by now. It may have missed that its update is stored, without which it
     /// signs nothing.
     // spec: [service.pending]
-    pub(super) fn pending(&self, slot: Slot) -> Vec<Effect> {
-        let message = self.machine.message_for(slot);
-        let message = message.map(|message| encoded(&message));
+    fn pending(&self, slot: Slot) -> Vec<Bytes> {
+        let message = self.due(slot);
         let stored = match self.machine.phase() {
             PhaseName::Confirm | PhaseName::Reveal | PhaseName::Recover => self.stored.get(&slot),
             PhaseName::Advertise
@@ -118,11 +159,8 @@ impl Attempt {
             | PhaseName::Finished
             | PhaseName::Aborted => None,
         };
-        let frames = stored.filter(|_| message.is_some()).cloned().into_iter();
-        frames
-            .chain(message)
-            .map(|frame| Effect::Send(slot, frame))
-            .collect()
+        let stored = stored.filter(|_| message.is_some()).cloned();
+        stored.into_iter().chain(message).collect()
     }
 
     /// Starts the phase's time.
@@ -199,10 +237,10 @@ impl Attempt {
 
     fn take_one(&mut self, incoming: Incoming) -> Vec<Effect> {
         match incoming {
-            Incoming::Connected(slot, ticket) if self.told.get(&slot) == Some(&ticket) => {
+            Incoming::Connected(slot, ticket) => {
+                self.greet(slot, ticket);
                 Vec::new()
             }
-            Incoming::Connected(slot, _) => self.pending(slot),
             Incoming::Message { from, message } => self.take_message(from, &message),
             Incoming::Header {
                 from,
@@ -296,7 +334,24 @@ impl Attempt {
         }
         let asked = self.asked_again.entry(from).or_default();
         *asked = asked.saturating_add(1);
-        self.pending(from)
+        let frames = self.pending(from).into_iter();
+        frames.map(|frame| Effect::Send(from, frame)).collect()
+    }
+
+    /// Lets a member that has come, or come back, be told what is due to it.
+    // spec: [service.pending]
+    fn greet(&mut self, slot: Slot, ticket: Ticket) {
+        if self.told.insert(slot, ticket) == Some(ticket) {
+            return;
+        }
+        let late = Untold {
+            slot,
+            is_late: true,
+        };
+        match self.untold.iter_mut().find(|untold| untold.slot == slot) {
+            Some(untold) => *untold = late,
+            None => self.untold.push_back(late),
+        }
     }
 
     fn remember_silent(&mut self) {

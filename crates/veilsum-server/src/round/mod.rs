@@ -42,6 +42,7 @@ use crate::{
     config::TaskConfig,
     directory::Ticket,
     event::Event,
+    flight::Flight,
     hook::{NoModel, RoundAbort, TaskHook, Turn},
     publish::{self, Published},
     routes::Incoming,
@@ -61,6 +62,8 @@ pub(crate) struct RoundLoop {
     /// Bytes that members sent in the open round.
     received: Arc<AtomicU64>,
     stop: watch::Receiver<bool>,
+    /// Frames of open attempts that are on their way.
+    flight: Flight,
     /// What the last attempt ended with, for members that come back before the next one opens.
     farewell: Option<Farewell>,
     /// What the round before the one at hand ended with, for members that come back while that is open.
@@ -128,6 +131,7 @@ impl RoundLoop {
             mailbox,
             received,
             stop,
+            flight: Flight::default(),
             farewell: None,
             last_round: None,
         }

@@ -90,7 +90,7 @@ impl RoundLoop {
                 let phase = attempt.machine.phase();
                 return Ended::Aborted(Stop::State { phase, error });
             }
-            attempt = self.begin(attempt).await;
+            attempt = self.begin(attempt);
             let over;
             (attempt, over) = self.collect(attempt).await;
             if let Over::Stopped = over {
@@ -122,7 +122,7 @@ impl RoundLoop {
         blocking(move || shared.store.fix(&task, &fixed)).await
     }
 
-    async fn begin(&mut self, mut attempt: Attempt) -> Attempt {
+    fn begin(&mut self, mut attempt: Attempt) -> Attempt {
         let context = &attempt.context;
         self.shared.emit(&Event::Phase {
             task: self.name.clone(),
@@ -134,9 +134,8 @@ impl RoundLoop {
         self.tell_connected();
         attempt.start(Instant::now());
         self.shared.routes.open(&self.task, attempt.keys());
-        let connected = self.shared.directory.connections();
-        self.work(attempt, move |attempt| attempt.announce(connected))
-            .await
+        attempt.announce(self.shared.directory.connections());
+        attempt
     }
 
     // spec: [service.close.early] [service.close.deadline] [service.confirm.hold]
@@ -146,12 +145,14 @@ impl RoundLoop {
             if attempt.is_complete() {
                 return (attempt, Over::Closed);
             }
+            attempt = self.tell_untold(attempt).await;
             let mut batch = Vec::new();
             let in_time = tokio::select! {
                 biased;
                 () = super::stopped(&mut self.stop) => return (attempt, Over::Stopped),
                 () = sleep_until(attempt.deadline().into()) => false,
                 _ = self.mailbox.recv_many(&mut batch, BATCH) => true,
+                () = self.flight.wait_for_room(), if attempt.has_untold() => continue,
             };
             if !in_time {
                 // what was here before the deadline is in time
@@ -169,6 +170,18 @@ impl RoundLoop {
                 attempt.hold();
             }
         }
+    }
+
+    /// Tells members what is due to them, as many as there is room for on the way.
+    async fn tell_untold(&mut self, mut attempt: Attempt) -> Attempt {
+        while attempt.has_untold() {
+            let room = self.flight.room();
+            if room == 0 {
+                break;
+            }
+            attempt = self.work(attempt, move |attempt| attempt.tell(room)).await;
+        }
+        attempt
     }
 
     async fn take(&mut self, attempt: Attempt, batch: Vec<Incoming>) -> Attempt {
@@ -195,7 +208,10 @@ impl RoundLoop {
         .await;
         for effect in effects {
             match effect {
-                Effect::Send(slot, frame) => self.shared.directory.send(slot, frame),
+                Effect::Send(slot, frame) => {
+                    let frame = self.flight.launch(frame);
+                    self.shared.directory.send(slot, frame);
+                }
                 Effect::Blame(complaint) => self.shared.blame(complaint),
             }
         }
