@@ -12,7 +12,7 @@ use crate::store::StoreError;
 #[derive(Debug, Error)]
 pub enum ServerError {
     /// The identity is not the one that members of this roster look for.
-    #[error("coordinator's identity is {found:?}, the roster wants {wanted:?}")]
+    #[error("coordinator's identity is {found}, the roster wants {wanted}")]
     NotTheCoordinator {
         /// Key of the identity given.
         found: PublicKey,

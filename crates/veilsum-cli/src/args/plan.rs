@@ -28,10 +28,20 @@ pub struct Plan {
     ])]
     pub task: Option<PathBuf>,
     /// Members that may work with the coordinator: a rate such as 0.1, or a count such as 3
-    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "0.1",
+        allow_negative_numbers = true
+    )]
     pub corrupt: Amount,
     /// Members that may vanish in a round: a rate such as 0.1, or a count such as 3
-    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "0.1",
+        allow_negative_numbers = true
+    )]
     pub dropout: Amount,
     /// Coordinates of an update
     #[arg(long, value_name = "D", default_value_t = 1_000_000, value_parser = number::coordinates)]

@@ -76,10 +76,20 @@ pub struct New {
     #[arg(long, value_name = "WEIGHT", default_value_t = 1, value_parser = number::weight)]
     pub max_weight: u32,
     /// Members that may work with the coordinator: a rate such as 0.1, or a count such as 3
-    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "0.1",
+        allow_negative_numbers = true
+    )]
     pub corrupt: Amount,
     /// Members that may vanish in a round: a rate such as 0.1, or a count such as 3
-    #[arg(long, value_name = "AMOUNT", default_value = "0.1")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        default_value = "0.1",
+        allow_negative_numbers = true
+    )]
     pub dropout: Amount,
     /// Smallest number of members in a sum [default: all but those that may vanish]
     #[arg(long, value_name = "MEMBERS", value_parser = number::members)]

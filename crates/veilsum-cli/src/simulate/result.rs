@@ -19,7 +19,7 @@ pub struct SimulateResult {
     lane_bits: u8,
     degree: u32,
     threshold: u32,
-    window: Option<u32>,
+    window_floor: Option<u32>,
     quorum: u32,
     electorate: u32,
     survivors: usize,
@@ -73,7 +73,7 @@ impl SimulateResult {
             lane_bits: report.lane_bits,
             degree: parameters.k,
             threshold: parameters.t,
-            window: parameters.h,
+            window_floor: parameters.h,
             quorum: parameters.q,
             electorate: parameters.m,
             survivors: report.survivors.len(),
@@ -111,9 +111,9 @@ impl SimulateResult {
 
 impl fmt::Display for SimulateResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let graph = match self.window {
+        let graph = match self.window_floor {
             None => "complete graph".to_owned(),
-            Some(window) => format!("ring of degree {}, window floor {window}", self.degree),
+            Some(floor) => format!("ring of degree {}, window floor {floor}", self.degree),
         };
         writeln!(
             f,
