@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import comb, log2
 
 from . import agreement, encoding, graph, merkle, noise, parameters, ring, session, tasks, wire
 from .identity import Identity
 from .octets import u8, u32, u64
-from .pages import SPEC, hex_examples, page, section, table_rows, values
+from .pages import SPEC, hex_examples, page, section, table_rows, values, variants
 from .parameters import COMPLETE, Demand
 from .primitives import keystream, sha256
 from .refusal import Refused
@@ -26,6 +27,7 @@ def run() -> int:
     for name, checks in (
         ("crypto.md", schedule()),
         ("wire.md", messages()),
+        ("transport.md", transports()),
         ("parameters.md", numbers()),
         ("encoding.md", encodings()),
         ("noise.md", noises()),
@@ -126,6 +128,32 @@ def _receipt_order(signer: Identity, *fields: object) -> Iterator[Check]:
     yield "order of the receipt's fields in the table of labels", True, row.group().index("digest of the sum") < row.group().rindex("S |")
 
 
+def example_variants() -> dict[str, object]:
+    """The messages of wire.md section 4.19: those of `example_messages` with what is optional."""
+    m = example_messages()
+    opened, advert, reveal = m["Open"], m["Advert"], m["Reveal"]
+    assert isinstance(opened, wire.Open) and isinstance(advert, wire.Advert) and isinstance(reveal, wire.Reveal)
+    ring = wire.Parameters(1000, 100, 100, 66, 31, 16, 145, 42, 94, 900, 100)
+    return {
+        "Open-of-a-ring-with-noise": replace(opened, parameters=ring),
+        "Advert-with-a-chain-end": replace(advert, chain_end=bytes([0x64]) * 32),
+        "Reveal-with-a-chain-value": replace(reveal, chain_value=bytes([0xB5]) * 32),
+    }
+
+
+def transport_examples() -> dict[str, bytes]:
+    """The examples of transport.md section 2 to 4."""
+    header = wire.encode(example_messages()["UploadHeader"])
+    return {
+        "hello": len(b"veilsum/1").to_bytes(4, "big") + b"veilsum/1",
+        "upload": len(header).to_bytes(4, "big") + header + bytes(range(8)),
+        "request": bytes([0x55]) * 32 + (65536).to_bytes(8, "big") + (1048576).to_bytes(8, "big"),
+        "request-with-have": bytes([0x55]) * 32 + bytes(8) + (1048576).to_bytes(8, "big") + bytes([0x56]) * 32,
+        "reply": b"\0" + (65540).to_bytes(8, "big") + b"tail",
+        "reply-with-a-delta": b"\3" + (4).to_bytes(8, "big") + bytes([0x57]) * 32 + b"step",
+    }
+
+
 def example_messages() -> dict[str, object]:
     """The messages of wire.md section 4, of a roster of four slots."""
 
@@ -182,6 +210,10 @@ def example_messages() -> dict[str, object]:
 def messages() -> Iterator[Check]:
     """Section 4, and that the reader takes each example under the caps of its roster."""
     yield from _caps()
+    more = variants("wire.md")
+    for name, made in example_variants().items():
+        yield f"variant {name}", more.pop(name), wire.encode(made)
+    yield "variants without a value", set(more), set()
     stated, found = hex_examples("wire.md"), example_messages()
     yield "names of the messages", sorted(stated), sorted(found)
     for name, message in found.items():
@@ -191,6 +223,14 @@ def messages() -> Iterator[Check]:
             yield f"{name}, read", message, wire.decode(data, 4, 3)
         except Refused as why:
             yield f"{name}, read", "a message", str(why)
+
+
+def transports() -> Iterator[Check]:
+    """Sections 2 to 4."""
+    stated, found = variants("transport.md"), transport_examples()
+    yield "names of the examples", sorted(stated), sorted(found)
+    for name, data in found.items():
+        yield name, stated.get(name), data
 
 
 def _caps() -> Iterator[Check]:

@@ -28,6 +28,12 @@ def hex_examples(name: str) -> dict[str, bytes]:
     return {key: bytes.fromhex(raw) for key, raw in blocks}
 
 
+def variants(name: str) -> dict[str, bytes]:
+    """The ```hex-variant NAME blocks of a page: further examples, names with hyphens."""
+    blocks = re.findall(r"```hex-variant ([\w-]+)\n(.*?)```", page(name), re.DOTALL)
+    return {key: bytes.fromhex(raw) for key, raw in blocks}
+
+
 def section(name: str, heading: str) -> str:
     """The text from a heading to the next one of the same or a higher level."""
     text = page(name)
