@@ -23,6 +23,7 @@ mod refusal;
 mod ring;
 mod verdict;
 pub mod walk;
+mod wide;
 
 pub use amount::{Amount, AmountError};
 pub use choice::{ChoiceError, ElectorateChoice, GraphChoice};

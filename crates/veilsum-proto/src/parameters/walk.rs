@@ -18,8 +18,9 @@
 )]
 
 use super::hypergeometric::Hypergeometric;
+use super::wide::{Divisor, Wide};
 use num_bigint::BigUint;
-use num_traits::{One as _, ToPrimitive as _, Zero as _};
+use num_traits::ToPrimitive as _;
 
 /// A hypergeometric law that grows by one draw at a time, with a limit that stays or goes up by one with each.
 ///
@@ -50,7 +51,7 @@ impl Walk {
     /// Draws one more; the limit stays. Does nothing once all are drawn.
     pub fn draw(&mut self) {
         let Some(left) = self.left() else { return };
-        let mut crossing = self.at.clone();
+        let mut crossing = self.at;
         crossing.scale(self.marked.saturating_sub(self.limit).into(), left);
         self.above.add(&crossing);
 
@@ -72,7 +73,7 @@ impl Walk {
         self.at
             .scale(drawn * marked_left, (u64::from(self.limit) + 1) * left);
 
-        let mut falling = self.at.clone();
+        let mut falling = self.at;
         falling.scale(u64::from(self.drawn - self.limit), drawn);
         self.above.subtract(&falling);
         self.drawn += 1;
@@ -149,80 +150,81 @@ impl Walk {
 }
 
 /// Two multiples of `2^-FRACTION_BITS` that enclose a probability.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Bracket {
-    low: BigUint,
-    high: BigUint,
+    low: Wide,
+    high: Wide,
 }
 
 impl Bracket {
     fn zero() -> Self {
         Self {
-            low: BigUint::zero(),
-            high: BigUint::zero(),
+            low: Wide::ZERO,
+            high: Wide::ZERO,
         }
     }
 
     fn one() -> Self {
         Self {
-            low: BigUint::one() << FRACTION_BITS,
-            high: BigUint::one() << FRACTION_BITS,
+            low: Wide::power_of_two(FRACTION_BITS),
+            high: Wide::power_of_two(FRACTION_BITS),
         }
     }
 
     /// Multiplies by `numerator / denominator`, the low end rounded down, the high end up.
+    ///
+    /// The low end is at most 1, so that its product has room. A high end far above 1 may come to the largest number there is: divided by 64 bits that is above
+    /// 1 still, and so above the probability.
     fn scale(&mut self, numerator: u64, denominator: u64) {
-        self.low *= numerator;
-        self.low /= denominator;
-        self.high *= numerator;
-        self.high += denominator - 1;
-        self.high /= denominator;
+        let high = self.high.times(numerator).plus_small(denominator - 1);
+        let divisor = Divisor::new(denominator);
+        (self.low, self.high) = divisor.both(self.low.times(numerator), high);
     }
 
     fn add(&mut self, other: &Self) {
-        self.low += &other.low;
-        self.high += &other.high;
+        self.low = self.low.plus(&other.low);
+        self.high = self.high.plus(&other.high);
     }
 
     /// Subtracts; what is enclosed is a probability, so ends below 0 are 0.
     fn subtract(&mut self, other: &Self) {
-        self.low = saturating_difference(&self.low, &other.high);
-        self.high = saturating_difference(&self.high, &other.low);
+        self.low = self.low.minus(&other.high);
+        self.high = self.high.minus(&other.low);
     }
 
     fn complement(&self) -> Self {
-        let one = BigUint::one() << FRACTION_BITS;
+        let one = Wide::power_of_two(FRACTION_BITS);
         Self {
-            low: saturating_difference(&one, &self.high),
-            high: saturating_difference(&one, &self.low),
+            low: one.minus(&self.high),
+            high: one.minus(&self.low),
         }
     }
 
     /// Whether `times * probability <= 2^-exponent`; none when the ends disagree.
     fn is_rare(&self, times: u64, exponent: u64) -> Option<bool> {
-        let bound = BigUint::one() << u64::from(FRACTION_BITS).checked_sub(exponent)?;
-        let high = &self.high * times <= bound;
-        let low = &self.low * times <= bound;
+        let exponent = u32::try_from(exponent).ok()?;
+        let bound = Wide::power_of_two(FRACTION_BITS.checked_sub(exponent)?);
+        let high = self.high.times(times) <= bound;
+        let low = self.low.times(times) <= bound;
         (high == low).then_some(high)
     }
 
-    fn to_f64(&self) -> (f64, f64) {
-        let unit = 2f64.powi(-i32::from(FRACTION_BITS));
-        let float = |end: &BigUint| end.to_f64().unwrap_or(f64::INFINITY) * unit;
+    fn to_f64(self) -> (f64, f64) {
+        let unit = 0.5_f64.powi(FRACTION_BITS.cast_signed());
+        let float = |end: &Wide| end.to_big().to_f64().unwrap_or(f64::INFINITY) * unit;
         (float(&self.low), float(&self.high))
     }
 }
 
-fn saturating_difference(from: &BigUint, what: &BigUint) -> BigUint {
-    if from > what {
-        from - what
-    } else {
-        BigUint::zero()
+impl Wide {
+    fn to_big(self) -> BigUint {
+        let bytes = self.limbs().map(u64::to_le_bytes);
+        BigUint::from_bytes_le(bytes.as_flattened())
     }
 }
 
 /// The rules ask for probabilities down to about `2^-73` (`2^-41 / n`); each step loses at most a unit of the last place.
-const FRACTION_BITS: u16 = 384;
+const FRACTION_BITS: u32 = 384;
 
 #[cfg(test)]
 mod tests {
@@ -261,8 +263,8 @@ mod tests {
             walk.is_within_rare(2, 0) && walk.is_above_rare(1, 1),
             "both tails are exactly one half"
         );
-        walk.above.low = BigUint::zero();
-        walk.above.high = BigUint::one() << FRACTION_BITS;
+        walk.above.low = Wide::ZERO;
+        walk.above.high = Wide::power_of_two(FRACTION_BITS);
         assert_eq!(walk.above.is_rare(1, 1), None);
         assert!(walk.is_above_rare(1, 1));
         assert!(!walk.is_above_rare(1, 2));
@@ -270,6 +272,7 @@ mod tests {
 
     fn encloses(bracket: &Bracket, exact: &super::super::hypergeometric::Fraction) -> bool {
         let scaled = &exact.numerator << FRACTION_BITS;
-        &bracket.low * &exact.denominator <= scaled && scaled <= &bracket.high * &exact.denominator
+        bracket.low.to_big() * &exact.denominator <= scaled
+            && scaled <= bracket.high.to_big() * &exact.denominator
     }
 }
