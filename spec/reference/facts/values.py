@@ -371,6 +371,13 @@ def _noises() -> Iterator[Fact]:
             Case("b above 16000", {**law(("polya", "3200001", "1")), "key": key, "first": 0, "count": 1}, "noise.parts.polya"),
             Case("a parameter above 2^40", {**law(("gaussian", str(2**40 + 1))), "key": key, "first": 0, "count": 1}, "noise.law.parameters"),
             Case("a parameter below 2^-64", {**law(("skellam", f"1/{2**65}")), "key": key, "first": 0, "count": 1}, "noise.law.parameters"),
+            *[
+                Case(f"{kind} of {what}", {**law((kind, a)), "key": key, "first": 0, "count": 1}, "noise.law.parameters")
+                for kind in ("polya", "skellam", "gaussian")
+                for what, a in (("2^40 + 1", str(2**40 + 1)), ("2^40 and a half", f"{2**41 + 1}/2"), ("2^-65", f"1/{2**65}"), ("0", "0"))
+            ],
+            Case("gaussian above the largest that parts reach", {**law(("gaussian", str(2**40))), "key": key, "first": 0, "count": 1}, "noise.parts.gaussian"),
+            Case("one step above 64 parts", {**law(("skellam", "96000001")), "key": key, "first": 0, "count": 1}, "noise.parts.sum"),
         ],
     )
     plans: list[tuple[str, Fields]] = [
@@ -388,7 +395,10 @@ def _noises() -> Iterator[Fact]:
         "Base, components and levels as rationals; a is scale, variance or parameter, b the shape.",
         "noise.md 5 [noise.plan.factor] [noise.plan.levels] [noise.plan.shares] [noise.plan.shared] [noise.plan.level]",
         [Case(what, {**fields, "parameter": "50"}) for what, fields in plans]
-        + [Case("a discrete Gaussian", {**plans[2][1], "law": "gaussian", "parameter": "50"}, "noise.plan.gaussian")],
+        + [
+            Case("a discrete Gaussian", {**plans[2][1], "law": "gaussian", "parameter": "50"}, "noise.plan.gaussian"),
+            Case("a discrete Gaussian, T = 0", {**plans[3][1], "law": "gaussian", "parameter": "50"}, "noise.plan.gaussian"),
+        ],
     )
     where = {"task": fill(0x11).hex(), "round": 7, "attempt": 1, "slot": 3, "baseSeed": bytes_of("base", 32).hex(), "chainFirst": bytes_of("s1", 32).hex()}
     yield Fact(
