@@ -415,10 +415,8 @@ enum Words {
 
 /// Lets the first corrupt member deal parts that do not open for `wronged`; its accept cuts nothing.
 fn misdeal(play: &mut Play, wronged: Slots) -> Accept {
-    let all = 0..play.context.slots();
-    let dealer = all
-        .into_iter()
-        .find(|slot| play.tap.is_corrupt(Slot(*slot)));
+    let mut all = 0..play.context.slots();
+    let dealer = all.find(|slot| play.tap.is_corrupt(Slot(*slot)));
     let dealer = dealer.expect("a member is corrupt");
     let mut forger = play.forge(dealer);
     play.run_to(PhaseName::Share);
