@@ -50,8 +50,8 @@ pub fn doubles(tensors: &Tensors) -> Option<Vec<String>> {
     Some(all)
 }
 
-/// Bytes behind the last whole value are dropped: the length then is not the manifest's.
-fn data(dtype: Dtype, bytes: &[u8]) -> TensorData {
+/// Values of this type. Bytes behind the last whole value are dropped: the length then is not the manifest's.
+pub(crate) fn data(dtype: Dtype, bytes: &[u8]) -> TensorData {
     macro_rules! values {
         ($type:ty) => {
             bytes

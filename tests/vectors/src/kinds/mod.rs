@@ -7,6 +7,7 @@ mod keys;
 mod keystream;
 mod member;
 mod merkle;
+mod models;
 mod noise;
 mod packing;
 mod parameters;
@@ -63,7 +64,7 @@ impl Case {
     }
 }
 
-const ALL: [&[Kind]; 17] = [
+const ALL: [&[Kind]; 18] = [
     coordinator::KINDS,
     encoding::KINDS,
     graph::KINDS,
@@ -71,6 +72,7 @@ const ALL: [&[Kind]; 17] = [
     keystream::KINDS,
     member::KINDS,
     merkle::KINDS,
+    models::KINDS,
     noise::KINDS,
     packing::KINDS,
     parameters::KINDS,
