@@ -189,6 +189,10 @@ impl Contributor for Contribution {
         self.source.asked(info)
     }
 
+    fn promises(&self, info: &RoundInfo) -> bool {
+        !self.standing.is_enough() && self.source.promises(info)
+    }
+
     fn result(&mut self, result: &MemberResult) -> ControlFlow<()> {
         let Some(info) = self.leave(&result.task, result.round) else {
             return ControlFlow::Continue(());

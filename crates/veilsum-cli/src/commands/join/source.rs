@@ -112,6 +112,14 @@ impl Source {
         }
     }
 
+    /// Whether the update of a round will come.
+    pub(super) fn promises(&self, info: &RoundInfo) -> bool {
+        match self {
+            Self::Train(training) => training.promises(info),
+            Self::File(_) | Self::Exec(_) | Self::Stats(_) => false,
+        }
+    }
+
     /// Says whose contributions are in the sum of a round; nobody's if there is none.
     pub(super) fn settle(&mut self, info: &RoundInfo, survivors: &[Slot]) -> Result<(), Failure> {
         match self {

@@ -177,6 +177,16 @@ impl Training {
         Some(Asked::new(hash.finalize().into()))
     }
 
+    /// Whether the update of a round will come, whatever the examples are: in a job with privacy no example keeps a member from one. Whether the
+    /// round is one of the job's is said by its task and number.
+    // spec: [join.promise.public]
+    pub(super) fn promises(&self, info: &RoundInfo) -> bool {
+        self.parts.privacy.is_some()
+            && info.model.is_some()
+            && !is_judging(&info.task)
+            && self.fits(&info.task, info.round).is_ok()
+    }
+
     /// Says what became of a contribution, and stores what is remembered.
     // spec: [job.settle]
     pub(super) fn settle(&mut self, info: &RoundInfo, survivors: &[Slot]) -> Result<(), Failure> {
@@ -341,6 +351,26 @@ mod tests {
         assert!(told.message().contains("another encoding"), "{told}");
         let finer = changed(|spec| float(spec).precision_bits += 1);
         assert!(training.fits(&finer, Round(1)).is_ok());
+    }
+
+    #[test]
+    fn a_private_job_promises_the_rounds_that_are_its_own_and_another_job_none() {
+        // spec: [join.promise.public]
+        let promises = |text: &str, round, model: Option<&'static [u8]>| {
+            let training = training(text);
+            let task = task(training.parts.clone(), 6).unwrap();
+            training.promises(&RoundInfo {
+                plan: task.plan(6).unwrap(),
+                task,
+                round: Round(round),
+                attempt: veilsum_proto::ids::Attempt(0),
+                model: model.map(Into::into),
+            })
+        };
+        assert!(promises(PRIVATE, 4, Some(b"model")));
+        assert!(!promises(PRIVATE, 5, Some(b"model")));
+        assert!(!promises(PRIVATE, 4, None));
+        assert!(!promises("members = 6\n", 1, Some(b"model")));
     }
 
     #[test]
