@@ -108,11 +108,13 @@ mod tests {
 
     // spec: [service.stage.windows]
     #[test]
-    fn what_all_members_may_have_unread_is_a_quarter_of_the_budget() {
+    fn a_stream_of_each_member_unread_is_a_quarter_of_the_budget() {
         let config = ServerConfig::new(([127, 0, 0, 1], 0).into(), PathBuf::new());
         let window = |members| config.limits_for(members).stream_window;
         assert_eq!(window(100), config.limits.stream_window);
         assert_eq!(u64::from(window(1000)), (1 << 28) / 1000);
+        let sent = config.limits_for(1_000_000).send_window;
+        assert_eq!(sent, config.limits.send_window, "models go out as before");
         assert_eq!(window(1_000_000), 16 << 10);
         let narrow = Limits {
             stream_window: 5000,

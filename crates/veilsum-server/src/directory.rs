@@ -28,6 +28,13 @@ pub(crate) struct Directory {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
+#[cfg(test)]
+impl Ticket {
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 #[derive(Debug)]
 struct Entry {
     ticket: Ticket,

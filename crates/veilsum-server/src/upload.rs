@@ -294,7 +294,7 @@ fn pause(asked_again: u32) -> Option<Duration> {
 }
 
 /// Times that a member is asked again for an update that could not be staged; the last pause is a minute and more.
-const MOST_ASKED_AGAIN: u32 = 5;
+pub(crate) const MOST_ASKED_AGAIN: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const PAUSE_GROWTH: u32 = 4;
 

@@ -2,7 +2,7 @@
 //! and says what is to be sent.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,24 +24,20 @@ use crate::{
     shared::{Complaint, encoded},
     staging::Staged,
     store::{Fixed, bitmap_text},
-    upload::HeaderReply,
+    upload::{HeaderReply, MOST_ASKED_AGAIN},
 };
+
+use super::told::{Told, Untold};
 
 /// What is to be done after a message or a phase.
 #[derive(Debug)]
 pub(super) enum Effect {
     /// A frame for a member.
     Send(Slot, Bytes),
-    /// A word about a member.
+    /// A word about a member, which counts as its fault.
     Blame(Complaint),
-}
-
-/// A member that is to be told what is due to it.
-#[derive(Clone, Copy, Debug)]
-struct Untold {
-    slot: Slot,
-    /// Whether it has come after the phase began, and may have missed more.
-    is_late: bool,
+    /// A word about what the network or this host did to a member.
+    Tell(Complaint),
 }
 
 /// One attempt at a round.
@@ -60,10 +56,10 @@ pub(super) struct Attempt {
     asked_again: BTreeMap<Slot, u32>,
     /// Members whose answer was missing when a phase closed.
     vanished: BTreeMap<Slot, PhaseName>,
-    /// Connections that are told what is due to them in the phase, each once.
-    told: BTreeMap<Slot, Ticket>,
-    /// Those of them whose turn has not come. What they are told is made then, and not before.
-    untold: VecDeque<Untold>,
+    /// Who is told what is due in the phase, and who waits for that.
+    told: Told,
+    /// When those who have not been told what is due to them wait no longer for others to take theirs.
+    hurry: Instant,
     /// When the phase closes.
     deadline: Instant,
 }
@@ -80,8 +76,8 @@ impl Attempt {
             stored: BTreeMap::new(),
             asked_again: BTreeMap::new(),
             vanished: BTreeMap::new(),
-            told: BTreeMap::new(),
-            untold: VecDeque::new(),
+            told: Told::default(),
+            hurry: Instant::now(),
             deadline: Instant::now(),
         }
     }
@@ -105,21 +101,16 @@ impl Attempt {
     }
 
     /// The phase has begun: all connected members are to be told what is due to them.
+    // spec: [service.pending]
     pub(super) fn announce(&mut self, connected: Vec<(Slot, Ticket)>) {
-        self.told = connected.into_iter().collect();
         let all: Vec<Slot> = self.context.graph.population().slots().collect();
         // neighbours on the ring get much the same, which is in the cache then
-        let order = self.context.graph.ring_order().unwrap_or(&all).iter();
-        let here = order.filter(|slot| self.told.contains_key(slot));
-        let untold = here.map(|slot| Untold {
-            slot: *slot,
-            is_late: false,
-        });
-        self.untold = untold.collect();
+        let order = self.context.graph.ring_order().unwrap_or(&all);
+        self.told.begin(connected, order);
     }
 
     pub(super) fn has_untold(&self) -> bool {
-        !self.untold.is_empty()
+        !self.told.is_over()
     }
 
     /// What those should have whose turn it is, up to the first frame beyond `room` bytes.
@@ -127,7 +118,7 @@ impl Attempt {
         let mut effects = Vec::new();
         let mut bytes = 0_usize;
         while bytes < room
-            && let Some(Untold { slot, is_late }) = self.untold.pop_front()
+            && let Some(Untold { slot, is_late }) = self.told.next()
         {
             let frames = match is_late {
                 true => self.pending(slot),
@@ -165,13 +156,19 @@ impl Attempt {
 
     /// Starts the phase's time.
     pub(super) fn start(&mut self, now: Instant) {
-        self.deadline = now.checked_add(self.time()).unwrap_or(now);
+        let time = self.time();
+        self.deadline = now.checked_add(time).unwrap_or(now);
+        self.hurry = now.checked_add(time / WAITING_PART).unwrap_or(now);
     }
 
     /// Gives Confirm the time of Reveal too.
     pub(super) fn hold(&mut self) {
         let more = milliseconds(self.context.deadlines.reveal_ms);
         self.deadline = self.deadline.checked_add(more).unwrap_or(self.deadline);
+    }
+
+    pub(super) fn hurry(&self) -> Instant {
+        self.hurry
     }
 
     pub(super) fn deadline(&self) -> Instant {
@@ -238,7 +235,7 @@ impl Attempt {
     fn take_one(&mut self, incoming: Incoming) -> Vec<Effect> {
         match incoming {
             Incoming::Connected(slot, ticket) => {
-                self.greet(slot, ticket);
+                self.told.greet(slot, ticket);
                 Vec::new()
             }
             Incoming::Message { from, message } => self.take_message(from, &message),
@@ -251,7 +248,7 @@ impl Attempt {
                 let _ = reply.send(self.take_header(from, &message));
                 Vec::new()
             }
-            Incoming::Update { from, sid2, update } => vec![self.take_update(from, sid2, update)],
+            Incoming::Update { from, sid2, update } => self.take_update(from, sid2, update),
             Incoming::Unstaged { from, sid2 } => self.ask_again(from, sid2),
         }
     }
@@ -260,10 +257,19 @@ impl Attempt {
         match self.machine.receive(from, message) {
             Ok(()) => {
                 self.answered.insert((message.body.name(), from));
+                self.ask_for_shares(from, message);
                 Vec::new()
             }
             Err(fault) if self.is_straggler(from, message, &fault) => Vec::new(),
             Err(fault) => vec![Effect::Blame(Complaint::from(&fault))],
+        }
+    }
+
+    /// A survivor that reveals late in Recover holds shares of those who stay silent, and has not been asked for them yet.
+    // spec: [recover.targets]
+    fn ask_for_shares(&mut self, from: Slot, message: &Message) {
+        if self.machine.phase() == PhaseName::Recover && matches!(message.body, Body::Reveal(_)) {
+            self.told.again(from);
         }
     }
 
@@ -301,16 +307,17 @@ impl Attempt {
 
     /// Adds a whole update, if it is of this very session.
     // spec: [service.stage.whole]
-    fn take_update(&mut self, from: Slot, sid2: Sid2, update: Staged) -> Effect {
+    // spec: [service.fault.limit]
+    fn take_update(&mut self, from: Slot, sid2: Sid2, update: Staged) -> Vec<Effect> {
         if Some(sid2) != self.sid2 {
             let kind = FaultKind::OtherSession {
                 got: "masked update",
                 what: "session",
             };
-            return Effect::Blame(Complaint::of(from, &kind));
+            return vec![Effect::Tell(Complaint::of(from, &kind))];
         }
         if self.machine.phase() > PhaseName::Upload {
-            return Effect::Blame(Complaint::new(from, "late", TOO_LATE));
+            return vec![Effect::Tell(Complaint::new(from, "late", TOO_LATE))];
         }
         let limbs = self.context.plan.limbs();
         let added = update.into_update(limbs, |update| self.machine.receive_update(from, update));
@@ -318,10 +325,18 @@ impl Attempt {
             Ok(Ok(stored)) => {
                 let frame = encoded(&Message::new(stored));
                 self.stored.insert(from, frame.clone());
-                Effect::Send(from, frame)
+                vec![Effect::Send(from, frame)]
             }
-            Ok(Err(fault)) => Effect::Blame(Complaint::from(&fault)),
-            Err(error) => Effect::Blame(Complaint::new(from, error.kind(), error)),
+            Ok(Err(fault)) => vec![Effect::Blame(Complaint::from(&fault))],
+            Err(error) => {
+                let told = Effect::Tell(Complaint::new(from, error.kind(), error));
+                let asked = self.asked_again.get(&from).copied().unwrap_or(0);
+                let again = match asked < MOST_ASKED_AGAIN {
+                    true => self.ask_again(from, sid2),
+                    false => Vec::new(),
+                };
+                [told].into_iter().chain(again).collect()
+            }
         }
     }
 
@@ -336,22 +351,6 @@ impl Attempt {
         *asked = asked.saturating_add(1);
         let frames = self.pending(from).into_iter();
         frames.map(|frame| Effect::Send(from, frame)).collect()
-    }
-
-    /// Lets a member that has come, or come back, be told what is due to it.
-    // spec: [service.pending]
-    fn greet(&mut self, slot: Slot, ticket: Ticket) {
-        if self.told.insert(slot, ticket) == Some(ticket) {
-            return;
-        }
-        let late = Untold {
-            slot,
-            is_late: true,
-        };
-        match self.untold.iter_mut().find(|untold| untold.slot == slot) {
-            Some(untold) => *untold = late,
-            None => self.untold.push_back(late),
-        }
     }
 
     fn remember_silent(&mut self) {
@@ -403,6 +402,9 @@ impl Attempt {
 fn milliseconds(count: u32) -> Duration {
     Duration::from_millis(count.into())
 }
+
+/// The part of a phase in which what is due to members may wait for room on the way.
+const WAITING_PART: u32 = 4;
 
 const CONFIRMATION: &str = "Confirmation";
 const ACCEPT: &str = "Accept";

@@ -4,6 +4,7 @@
 mod attempt;
 mod gather;
 mod phases;
+mod told;
 
 use std::{
     collections::BTreeMap,

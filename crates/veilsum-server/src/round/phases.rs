@@ -153,6 +153,7 @@ impl RoundLoop {
                 () = sleep_until(attempt.deadline().into()) => false,
                 _ = self.mailbox.recv_many(&mut batch, BATCH) => true,
                 () = self.flight.wait_for_room(), if attempt.has_untold() => continue,
+                () = sleep_until(attempt.hurry().into()), if attempt.has_untold() => continue,
             };
             if !in_time {
                 // what was here before the deadline is in time
@@ -172,10 +173,14 @@ impl RoundLoop {
         }
     }
 
-    /// Tells members what is due to them, as many as there is room for on the way.
+    /// Tells members what is due to them, as many as there is room for on the way; all of them once they have waited long enough.
+    // spec: [service.flight]
     async fn tell_untold(&mut self, mut attempt: Attempt) -> Attempt {
         while attempt.has_untold() {
-            let room = self.flight.room();
+            let room = match Instant::now() < attempt.hurry() {
+                true => self.flight.room(),
+                false => usize::MAX,
+            };
             if room == 0 {
                 break;
             }
@@ -213,6 +218,7 @@ impl RoundLoop {
                     self.shared.directory.send(slot, frame);
                 }
                 Effect::Blame(complaint) => self.shared.blame(complaint),
+                Effect::Tell(complaint) => self.shared.tell(complaint),
             }
         }
         attempt
