@@ -45,7 +45,7 @@ pub trait Contributor: Send {
     /// [`Contributor::asked`]; `false`, as by default, lets the member wait for the update first.
     ///
     /// A promise that is broken costs the round more than no update: the member drops out after others have shared with it. It counts
-    /// only where Upload is open at least as long as Advertise, since it is Upload that waits for the update then.
+    /// only where Upload is open at least twice as long as Advertise, since it is Upload that waits for the update then.
     ///
     /// # Security
     ///

@@ -291,7 +291,8 @@ results = "results"
 # members = 3
 wait = "60s"
 
-# Time each phase is open; it closes earlier once everybody has answered. Members train while Advertise is open.
+# Time each phase is open; it closes earlier once everybody has answered. Members train while Advertise is open, and
+# those that promise their updates until Upload closes, if that is twice as long.
 [tasks.deadlines]
 advertise = "60s"
 share = "30s"

@@ -116,7 +116,7 @@ impl Session {
             Err(error) => {
                 round.contribution = Making::Not;
                 self.watcher.refused("encode", &error);
-                return Ok(());
+                return self.break_promise(made.key).await;
             }
         };
         round.contribution = Making::Ready(Box::new(contribution), made.digest);

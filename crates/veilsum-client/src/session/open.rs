@@ -275,9 +275,9 @@ impl Session {
         Ok(())
     }
 
-    /// There is no update to be had: what was drawn for it is erased. To the others the member has vanished.
+    /// There is no update to be had, or none that may leave: what was drawn for it is erased. To the others the member has vanished.
     // spec: [join.promise.broken]
-    async fn break_promise(&mut self, key: RoundKey) -> Result<(), ClientError> {
+    pub(super) async fn break_promise(&mut self, key: RoundKey) -> Result<(), ClientError> {
         let Some(round) = self.rounds.get_mut(&key) else {
             return Ok(());
         };

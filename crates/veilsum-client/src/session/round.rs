@@ -172,11 +172,11 @@ impl RoundState {
         }
     }
 
-    /// Whether a promised update has as much time as one that is waited for: to the end of Upload in the place of Advertise.
+    /// Whether a promised update that takes all of Advertise's time leaves as much for its way.
     // spec: [join.promise]
     pub(super) fn takes_promises(&self) -> bool {
         let deadlines = &self.open.deadlines;
-        deadlines.upload_ms >= deadlines.advertise_ms
+        deadlines.upload_ms / 2 >= deadlines.advertise_ms
     }
 
     /// The machine's phase, `closed` when it is away.

@@ -69,7 +69,10 @@ impl Session {
         });
         let (header, masked, charged) = match masked.await? {
             Some(Ok(made)) => made,
-            Some(Err(refusal)) => return self.refuse(refusal),
+            Some(Err(refusal)) => {
+                self.refuse(refusal)?;
+                return self.break_promise(key).await;
+            }
             None => return Ok(()),
         };
         if let Some(round) = self.rounds.get_mut(&key) {

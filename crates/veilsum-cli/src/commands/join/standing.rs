@@ -196,7 +196,7 @@ impl Standing {
     }
 }
 
-/// Refusals that an update brings on itself; nothing of it was sent.
+/// Refusals that an update brings on itself; no part of its values was sent.
 const OF_UPDATE: [&str; 3] = ["contributor", "encode", "update"];
 
 #[cfg(test)]
