@@ -65,6 +65,15 @@ impl Flight {
         ROOM.saturating_sub(used)
     }
 
+    /// Bytes for which there is room; from `hurry` on as many as there are, so that nobody is waited for any longer.
+    // spec: [service.flight]
+    pub(crate) fn room_before(&mut self, hurry: Instant) -> usize {
+        match Instant::now() < hurry {
+            true => self.room(),
+            false => usize::MAX,
+        }
+    }
+
     /// Waits until there is room. Cancel-safe.
     pub(crate) async fn wait_for_room(&mut self) {
         while self.room() == 0 {
@@ -159,6 +168,17 @@ mod tests {
         assert_eq!(flight.room(), ROOM - 100);
         drop(more);
         assert_eq!(flight.room(), ROOM);
+    }
+
+    // spec: [service.flight]
+    #[tokio::test]
+    async fn after_a_while_nobody_is_waited_for() {
+        let mut flight = Flight::default();
+        let stuck = flight.launch(frame(ROOM));
+        let now = Instant::now();
+        assert_eq!(flight.room_before(now + Duration::from_secs(60)), 0);
+        assert_eq!(flight.room_before(now), usize::MAX);
+        drop(stuck);
     }
 
     #[tokio::test]

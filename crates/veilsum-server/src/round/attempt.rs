@@ -158,7 +158,8 @@ impl Attempt {
     pub(super) fn start(&mut self, now: Instant) {
         let time = self.time();
         self.deadline = now.checked_add(time).unwrap_or(now);
-        self.hurry = now.checked_add(time / WAITING_PART).unwrap_or(now);
+        let waiting = time.checked_div(WAITING_PART).unwrap_or_default();
+        self.hurry = now.checked_add(waiting).unwrap_or(now);
     }
 
     /// Gives Confirm the time of Reveal too.

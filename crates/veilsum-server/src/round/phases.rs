@@ -177,10 +177,7 @@ impl RoundLoop {
     // spec: [service.flight]
     async fn tell_untold(&mut self, mut attempt: Attempt) -> Attempt {
         while attempt.has_untold() {
-            let room = match Instant::now() < attempt.hurry() {
-                true => self.flight.room(),
-                false => usize::MAX,
-            };
+            let room = self.flight.room_before(attempt.hurry().into());
             if room == 0 {
                 break;
             }
