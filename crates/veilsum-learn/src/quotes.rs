@@ -20,10 +20,15 @@ pub fn first_open(text: &[u8]) -> Option<u64> {
 
 /// The number, from 1, of the line of a record, counted from 0 with the head; blank lines are no records. For tables without an open quote.
 pub fn line_of(text: &[u8], record: u64) -> u64 {
-    let all = text.split(|byte| *byte == b'\n').flat_map(lines);
-    let mut rows = (1_u64..).zip(all).filter(|(_, line)| !line.is_empty());
     let record = usize::try_from(record).unwrap_or(usize::MAX);
-    rows.nth(record).map_or(0, |(number, _)| number)
+    lines_of_records(text).nth(record).unwrap_or(0)
+}
+
+/// The numbers, from 1, of the lines of all records, the head's first. For tables without an open quote.
+pub fn lines_of_records(text: &[u8]) -> impl Iterator<Item = u64> {
+    let all = text.split(|byte| *byte == b'\n').flat_map(lines);
+    let records = (1_u64..).zip(all).filter(|(_, line)| !line.is_empty());
+    records.map(|(number, _)| number)
 }
 
 /// As [`line_of`], of where a reader of CSV stands; 0 if it does not say.

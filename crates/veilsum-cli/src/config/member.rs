@@ -117,7 +117,8 @@ count_rows = false
 
 # Fewest rows that a query may ask a member for, and the most that the table may have; wanted unless the policy bounds `privacy.epsilon_total`.
 # Whoever could ask for 100 rows and for 101 would learn the row between. The number may be known: a round one, not below the rows of the table, with
-# room to grow. A table of more rows does not start; one that grows past it meanwhile is answered about up to it. With `epsilon_total` a
+# room to grow. A table of more rows does not start; one that grows past it meanwhile is answered about up to it. Rows count only with a number in
+# each column that is listed below. Two answers tell which rows were added between: answer from a copy of a table that grows. With `epsilon_total` a
 # query is about the first `rows` of any table, and a row more or less is what the noise covers.
 # min_rows = 1000
 

@@ -43,6 +43,12 @@ impl StatsTable {
         self.count_rows || self.columns.iter().any(|column| !column.kinds.is_empty())
     }
 
+    /// The names of the columns that may be asked about.
+    pub fn columns(&self) -> Vec<String> {
+        let names = self.columns.iter().map(|column| column.name.clone());
+        names.collect()
+    }
+
     /// How many rows of the table, the first ones, an answer may be of, whatever a query asks for: where the site bounds no epsilon over all rounds, two
     /// answers of which one is of a row less tell that row. None where it does.
     ///

@@ -37,9 +37,11 @@ pub struct LeftOut {
 
 /// How a table is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// How many rows count, from the first one on.
+pub struct Reading<'a> {
+    /// How many rows count, from the first one on, blank lines included.
     pub most: u32,
+    /// Columns in which a row has to have numbers, whether the query is about them or not.
+    pub whole: &'a [String],
     /// What an empty cell does where there is no noise.
     pub empty: Empty,
     /// Whether noise is added to what comes of it.
@@ -53,25 +55,33 @@ pub struct Reading {
 /// Absence is seen by all: no number of rows refuses the query. Under noise neither does what a row holds. Without it all rows that count must have
 /// numbers, but for what `empty` says of an empty cell.
 ///
-/// `most` is the asker's choice only where noise covers one row more: see [`bound`](super::allow::StatsTable::bound).
+/// `most` is the asker's choice, and `whole` empty, only where noise covers one row more: see [`bound`](super::allow::StatsTable::bound).
 pub fn read(
     path: &Path,
     query: &Query,
-    reading: Reading,
+    reading: Reading<'_>,
 ) -> Result<(Array2<f64>, LeftOut), Failure> {
-    let Reading {
-        most,
-        empty,
-        noised,
-    } = reading;
-    let found = match noised {
-        true => first_rows(path, query, most),
-        false => all_rows(path, query, most, empty),
+    let asked = query.columns();
+    let others = reading.whole.iter().filter(|name| !asked.contains(name));
+    let columns = Columns {
+        names: asked.iter().chain(others).map(String::as_str).collect(),
+        asked: asked.len(),
+    };
+    let found = match reading.noised {
+        true => first_rows(path, &columns, reading.most),
+        false => all_rows(path, &columns, reading.most, reading.empty),
     };
     let (rows, values, left_out) = found?;
-    Array2::from_shape_vec((rows, query.columns().len()), values)
+    Array2::from_shape_vec((rows, columns.asked), values)
         .map(|rows| (rows, left_out))
         .map_err(|error| Failure::failed(error).in_file(path))
+}
+
+/// Columns in which a row has to have numbers.
+struct Columns<'a> {
+    names: Vec<&'a str>,
+    /// How many of them, the first ones, the query is about.
+    asked: usize,
 }
 
 /// How many rows a table has: its lines after the head, whatever they hold, blank ones too.
@@ -98,15 +108,15 @@ type Found = (usize, Vec<f64>, LeftOut);
 /// The usable ones among the first rows of the file. A row is a line, whatever it holds: a blank one or one with
 /// an open quote has its place too, so that no row brings others in or takes others along.
 // spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
-fn first_rows(path: &Path, query: &Query, most: u32) -> Result<Found, Failure> {
+fn first_rows(path: &Path, columns: &Columns<'_>, most: u32) -> Result<Found, Failure> {
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
-    let (mut columns, mut number, mut place) = (None::<Vec<usize>>, 0_u64, 0_u64);
+    let (mut found, mut number, mut place) = (None::<Vec<usize>>, 0_u64, 0_u64);
     each_line(path, |line| {
         number = number.saturating_add(1);
-        let Some(columns) = &columns else {
+        let Some(found) = &found else {
             // blank lines stand before the head
             if !line.is_empty() {
-                columns = Some(head_of(line, number, path, query)?);
+                found = Some(head_of(line, number, path, columns)?);
             }
             return Ok(());
         };
@@ -122,20 +132,20 @@ fn first_rows(path: &Path, query: &Query, most: u32) -> Result<Found, Failure> {
             left_out.malformed += 1;
             return Ok(());
         };
-        match cells(&record, columns) {
+        match cells(&record, found) {
             Cells::Values(row) => {
                 rows += 1;
-                values.extend(row);
+                values.extend(row.into_iter().take(columns.asked));
             }
             Cells::Empty => left_out.empty += 1,
             Cells::Malformed => left_out.malformed += 1,
         }
         Ok(())
     })?;
-    match columns {
+    match found {
         Some(_) => Ok((rows, values, left_out)),
         // a file without a line lacks every column
-        None => places(&StringRecord::new(), path, query).map(|_| (0, values, left_out)),
+        None => places(&StringRecord::new(), path, columns).map(|_| (0, values, left_out)),
     }
 }
 
@@ -157,7 +167,12 @@ fn each_line(
 }
 
 /// Places of the columns in the line of the head.
-fn head_of(line: &[u8], number: u64, path: &Path, query: &Query) -> Result<Vec<usize>, Failure> {
+fn head_of(
+    line: &[u8],
+    number: u64,
+    path: &Path,
+    columns: &Columns<'_>,
+) -> Result<Vec<usize>, Failure> {
     if quotes::is_open(line) {
         return Err(open_quote(path, number));
     }
@@ -165,10 +180,10 @@ fn head_of(line: &[u8], number: u64, path: &Path, query: &Query) -> Result<Vec<u
     let head = reader
         .headers()
         .map_err(|error| broken(path, &error, line))?;
-    places(head, path, query)
+    places(head, path, columns)
 }
 
-/// What a line holds in the columns of the query.
+/// What a line holds in the columns.
 enum Cells {
     Values(Vec<f64>),
     Empty,
@@ -192,7 +207,7 @@ fn cells(record: &ByteRecord, columns: &[usize]) -> Cells {
 
 /// The first rows; one of them without its numbers, and a file of another form, is refused by line and column.
 // spec: [stats.query.rows] [stats.query.missing] [stats.query.lines]
-fn all_rows(path: &Path, query: &Query, most: u32, empty: Empty) -> Result<Found, Failure> {
+fn all_rows(path: &Path, columns: &Columns<'_>, most: u32, empty: Empty) -> Result<Found, Failure> {
     let mut text = Vec::new();
     let read = open(path)?.read_to_end(&mut text);
     read.map_err(|error| Failure::io(path, &error))?;
@@ -205,25 +220,26 @@ fn all_rows(path: &Path, query: &Query, most: u32, empty: Empty) -> Result<Found
     let head = reader
         .headers()
         .map_err(|error| broken(path, &error, &text))?;
-    let places = places(head, path, query)?;
+    let places = places(head, path, columns)?;
+    let mut lines = quotes::lines_of_records(&text);
+    let head = lines.next().unwrap_or_default();
     let (mut values, mut rows, mut left_out) = (Vec::new(), 0_usize, LeftOut::default());
-    for (place, record) in (0_u64..).zip(reader.records()) {
+    for (line, record) in lines.zip(reader.records()) {
         let record = record.map_err(|error| broken(path, &error, &text))?;
-        if place >= most.into() {
+        // a blank line has its place too
+        if line.saturating_sub(head) > most.into() {
             left_out.beyond += 1;
             continue;
         }
-        let line = || quotes::line_at(&text, record.position());
-        match row(&record, line, &places, query.columns())
+        match row(&record, line, &places, &columns.names)
             .map_err(|failure| failure.in_file(path))?
         {
             Row::Values(found) => {
                 rows += 1;
-                values.extend(found);
+                values.extend(found.into_iter().take(columns.asked));
             }
             Row::Empty(_) if empty == Empty::Skip => left_out.empty += 1,
             Row::Empty(column) => {
-                let line = line();
                 let error = format!("line {line}, column {column:?}: the cell is empty");
                 return Err(Failure::usage(error)
                     .in_file(path)
@@ -234,7 +250,7 @@ fn all_rows(path: &Path, query: &Query, most: u32, empty: Empty) -> Result<Found
     Ok((rows, values, left_out))
 }
 
-/// A row in the columns of the query.
+/// A row in the columns.
 enum Row<'a> {
     Values(Vec<f64>),
     /// The first column without a value.
@@ -243,9 +259,9 @@ enum Row<'a> {
 
 fn row<'a>(
     record: &StringRecord,
-    line: impl Fn() -> u64,
+    line: u64,
     places: &[usize],
-    names: &'a [String],
+    names: &[&'a str],
 ) -> Result<Row<'a>, Failure> {
     let mut values = Vec::with_capacity(places.len());
     for (place, name) in places.iter().zip(names) {
@@ -254,7 +270,6 @@ fn row<'a>(
             return Ok(Row::Empty(name));
         }
         values.push(number(cell).ok_or_else(|| {
-            let line = line();
             Failure::usage(format_args!(
                 "line {line}, column {name:?}: found something else than a number"
             ))
@@ -268,8 +283,8 @@ fn number(cell: &str) -> Option<f64> {
     cell.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-fn places(head: &StringRecord, path: &Path, query: &Query) -> Result<Vec<usize>, Failure> {
-    let places = query.columns().iter().map(|name| place(head, name));
+fn places(head: &StringRecord, path: &Path, columns: &Columns<'_>) -> Result<Vec<usize>, Failure> {
+    let places = columns.names.iter().map(|name| place(head, name));
     let places: Result<_, _> = places.collect();
     places.map_err(|failure: Failure| failure.in_file(path))
 }

@@ -15,6 +15,8 @@ use veilsum_learn::stats::{Query, Question, tensors};
 pub(super) struct Answerer {
     table: PathBuf,
     site: StatsTable,
+    /// Columns that the site lists.
+    listed: Vec<String>,
     /// How many of the first rows an answer is of, whatever is asked; none where each answer has noise that a bound over all rounds pays for.
     bound: Option<NonZeroU32>,
     printer: Arc<Printer>,
@@ -41,6 +43,7 @@ impl Answerer {
         let bound = site.bound(bounds_epsilon, table, || stats::count_rows(table))?;
         Ok(Self {
             table: table.to_owned(),
+            listed: site.columns(),
             site,
             bound,
             printer,
@@ -72,10 +75,10 @@ impl Answerer {
 
     /// A question about fewer rows than the bound is refused before this, so that no more are brought than it asks for.
     // spec: [stats.query.bound] [stats.query.rows]
-    fn reading(&self, query: &Query, noised: bool) -> Result<Reading, Failure> {
-        let most = match self.bound {
-            Some(bound) => bound.get(),
-            None if noised => query.rows(),
+    fn reading(&self, query: &Query, noised: bool) -> Result<Reading<'_>, Failure> {
+        let (most, whole) = match self.bound {
+            Some(bound) => (bound.get(), self.listed.as_slice()),
+            None if noised => (query.rows(), Default::default()),
             // the policy refuses such a task, which this does not lean on
             None => {
                 return Err(Failure::refused(
@@ -85,6 +88,7 @@ impl Answerer {
         };
         Ok(Reading {
             most,
+            whole,
             empty: self.site.empty,
             noised,
         })

@@ -105,6 +105,7 @@ fn tables(args: &Stats, query: &Query) -> Result<Vec<Array2<f64>>, Failure> {
     let mut tables = Vec::new();
     let reading = Reading {
         most: query.rows(),
+        whole: &[],
         empty: args.empty,
         noised: args.epsilon.is_some(),
     };

@@ -18,6 +18,7 @@ fn rows(
     let most = query.rows();
     let reading = Reading {
         most,
+        whole: &[],
         empty,
         noised,
     };

@@ -145,3 +145,50 @@ fn where_noise_is_paid_for_a_question_brings_the_rows_it_asks_for_and_never_with
     let told = answers(&site, &query, plain(&query)).err().unwrap();
     assert!(told.contains("with noise alone"), "{told}");
 }
+
+/// Two questions that differ in their columns would differ in the rows that have a number in each.
+#[test]
+fn columns_that_are_asked_for_together_choose_no_row() {
+    // spec: [stats.query.bound] [stats.query.missing]
+    const TERMS: &str = "min_rows = 100\nempty = \"skip\"\n[[columns]]\nname = \"age\"\nkinds = [\"sum\"]\n[[columns]]\nname = \"income\"\nkinds = [\"sum\"]\n";
+    let sum = |columns: &[&str]| {
+        let parameters = Parameters {
+            bounds: vec![[0.0, 128.0]; columns.len()],
+            bits: Some(10),
+            ..Parameters::new(
+                Kind::Sum,
+                columns.iter().map(|name| (*name).into()).collect(),
+                100,
+            )
+        };
+        Query::new(parameters).unwrap()
+    };
+    let site = [Site::open("age,income\n40,9\n59,\n60,8\n61,x1\n", TERMS, "").unwrap()];
+    let (one, both) = (sum(&["age"]), sum(&["age", "income"]));
+    let answer = |query: &Query| answers(&site, query, negligible(query)).unwrap().0;
+    assert_eq!(answer(&one)[0][0], answer(&both)[0][0], "of the same rows");
+    // without noise the cell that is no number ends both, and the empty one neither
+    for query in [&one, &both] {
+        let told = answers(&site, query, plain(query)).err().unwrap();
+        assert!(told.contains("line 5, column \"income\""), "{told}");
+    }
+}
+
+/// Where a table is cut is the same with noise and without.
+#[test]
+fn blank_lines_have_their_places_in_every_task() {
+    // spec: [stats.query.rows]
+    let sites = [Site::open(
+        "age\n1\n",
+        "min_rows = 4\n[[columns]]\nname = \"age\"\nkinds = [\"histogram\"]\n",
+        "",
+    )
+    .unwrap()];
+    let path = sites[0].folder.path().join("t.csv");
+    std::fs::write(path, "age\n1\n\n2\n\n3\n4\n").unwrap();
+    let query = edges(&[50.0], 4);
+    for spec in [plain(&query), negligible(&query)] {
+        let counted = answers(&sites, &query, spec).unwrap();
+        assert_eq!(counted.0[0].iter().sum::<i64>(), 2);
+    }
+}
