@@ -228,15 +228,13 @@ fn member_noise(case: &Case) -> Result<Value, Stop> {
             "the end of the chain is another than that of the advert",
         ));
     }
-    let wanted = case
-        .wanted("componentKeys")
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
-    let keys = (1..=count)
-        .zip(&chain)
-        .zip(&wanted)
-        .map(|((index, value), wanted)| same_key(value.component_key(&context, index), wanted));
+    let wanted = case.wanted("componentKeys");
+    let keys = (0..)
+        .zip((1..=count).zip(&chain))
+        .map(|(place, (index, value))| {
+            let wanted = wanted.get(place).unwrap_or(&Value::Null);
+            same_key(value.component_key(&context, index), wanted)
+        });
     let member = plan.member_noise(&secrets());
     let mut noise = vec![0; i.coordinates];
     plan.draw(&member, 0, &mut noise);
