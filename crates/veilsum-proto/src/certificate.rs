@@ -5,9 +5,11 @@ use crate::ids::{Sid, Sid2, Slot};
 use crate::label::Label;
 use crate::message::{Certificate, SignedSlot, SurvivorSet};
 use crate::session::{RoundContext, SetError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use veilsum_math::Threads;
 
-/// Survivors with a certificate that was checked. There is no other way to get one.
+/// Survivors with a certificate that was checked, as a whole or signature by signature. There is no other way to get one.
 ///
 /// ```compile_fail
 /// use veilsum_proto::{certificate::Survivors, message::SurvivorSet};
@@ -92,11 +94,7 @@ impl Survivors {
         if set.sid != *sid || set.sid2 != *sid2 {
             return Err(CertificateError::OtherSession);
         }
-        context.check_survivors(&set.survivors, shared)?;
-        let (got, want) = (certificate.signatures.len(), context.parameters.q);
-        if got < want as usize {
-            return Err(CertificateError::BelowQuorum { got, want });
-        }
+        check_set(context, set, shared, certificate.signatures.len())?;
         let mut last = None;
         for signed in &certificate.signatures {
             if last.is_some_and(|slot| slot >= signed.slot) {
@@ -137,12 +135,95 @@ impl Survivors {
     }
 }
 
+/// Signatures on one set of survivors, each of another signer and checked when it came: what a coordinator collects.
+#[derive(Debug)]
+pub(crate) struct Signatures {
+    context: Arc<RoundContext>,
+    set: SurvivorSet,
+    signed: BTreeMap<Slot, SignedSlot>,
+}
+
+impl Signatures {
+    /// None yet.
+    pub(crate) fn on(set: SurvivorSet, context: Arc<RoundContext>) -> Self {
+        Self {
+            context,
+            set,
+            signed: BTreeMap::new(),
+        }
+    }
+
+    /// Keeps the first signature of a signer, if it holds. Tells whether this is the one.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] naming the signer.
+    pub(crate) fn add(&mut self, signed: &SignedSlot) -> Result<bool, CertificateError> {
+        check_signer(&self.context, &self.set, signed)?;
+        let first = self.signed.entry(signed.slot);
+        Ok(first.or_insert_with(|| signed.clone()) == signed)
+    }
+
+    /// What is signed.
+    pub(crate) fn set(&self) -> &SurvivorSet {
+        &self.set
+    }
+
+    /// Signatures that are here.
+    pub(crate) fn count(&self) -> usize {
+        self.signed.len()
+    }
+
+    /// Whether there is one of `slot`.
+    pub(crate) fn has(&self, slot: Slot) -> bool {
+        self.signed.contains_key(&slot)
+    }
+
+    /// The certificate of the first q signers, and what it proves; no signature is checked a second time.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`] of a set that cannot stand under the Share set, or of too few signatures.
+    // spec: [confirm.quorum]
+    pub(crate) fn certify(
+        self,
+        shared: &Bitmap,
+    ) -> Result<(Certificate, Survivors), CertificateError> {
+        let Self {
+            context,
+            set,
+            signed,
+        } = self;
+        check_set(&context, &set, shared, signed.len())?;
+        let quorum = context.parameters.q as usize;
+        let certificate = Certificate {
+            set: set.clone(),
+            signatures: signed.into_values().take(quorum).collect(),
+        };
+        Ok((certificate, Survivors { set }))
+    }
+}
+
+/// Whether so many signatures on a set may certify it.
+fn check_set(
+    context: &RoundContext,
+    set: &SurvivorSet,
+    shared: &Bitmap,
+    got: usize,
+) -> Result<(), CertificateError> {
+    context.check_survivors(&set.survivors, shared)?;
+    match context.parameters.q {
+        want if got < want as usize => Err(CertificateError::BelowQuorum { got, want }),
+        _ => Ok(()),
+    }
+}
+
 /// Whether one signature may count: signer in the electorate, survivor, valid under its key on the roster.
 ///
 /// # Errors
 ///
 /// [`CertificateError`] naming the signer.
-pub fn check_signer(
+fn check_signer(
     context: &RoundContext,
     set: &SurvivorSet,
     signed: &SignedSlot,

@@ -2,17 +2,16 @@
 
 use crate::abort::Abort;
 use crate::bitmap::Bitmap;
-use crate::certificate::{Survivors, check_signer};
+use crate::certificate::Signatures;
 use crate::coordinator::{
     Coordinator, PhaseName, RevealPhase, ShareStage, check_expected, check_sender, check_session,
-    keep_first, wrong,
+    wrong,
 };
 use crate::fault::FaultKind;
 use crate::ids::Slot;
 use crate::masked::Accumulator;
-use crate::message::{Body, Certificate, Message, SignedSlot, SurvivorSet, UploadHeader};
+use crate::message::{Body, Message, SignedSlot, SurvivorSet, UploadHeader};
 use std::collections::BTreeMap;
-use veilsum_math::Threads;
 
 /// Waits for signatures.
 #[derive(Debug)]
@@ -20,8 +19,7 @@ pub struct ConfirmPhase {
     pub(super) stage: ShareStage,
     headers: BTreeMap<Slot, UploadHeader>,
     sum: Accumulator,
-    set: SurvivorSet,
-    signatures: BTreeMap<Slot, SignedSlot>,
+    signatures: Signatures,
 }
 
 impl ConfirmPhase {
@@ -37,11 +35,10 @@ impl ConfirmPhase {
             survivors,
         };
         Self {
+            signatures: Signatures::on(set, stage.session.context.clone()),
             stage,
             headers,
             sum,
-            set,
-            signatures: BTreeMap::new(),
         }
     }
 
@@ -49,46 +46,39 @@ impl ConfirmPhase {
         let Body::Confirmation(confirmation) = &message.body else {
             return Err(wrong(message, PhaseName::Confirm));
         };
-        check_expected(&self.set.survivors, from, PhaseName::Confirm)?;
+        let set = self.signatures.set();
+        check_expected(&set.survivors, from, PhaseName::Confirm)?;
         check_sender(from, confirmation.signed.slot)?;
-        check_session("Confirmation", &confirmation.sid2, &self.set.sid2)?;
+        check_session("Confirmation", &confirmation.sid2, &set.sid2)?;
         if !self.stage.session.context.graph.is_elector(from) {
             return Err(FaultKind::NotExpected {
                 phase: PhaseName::Confirm.text(),
             });
         }
-        check_signer(&self.stage.session.context, &self.set, &confirmation.signed)
-            .map_err(|_| FaultKind::Signature("Confirmation"))?;
-        keep_first(
-            &mut self.signatures,
-            from,
-            confirmation.signed.clone(),
-            "Confirmation",
-        )
+        match self.signatures.add(&confirmation.signed) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(FaultKind::Second("Confirmation")),
+            Err(_) => Err(FaultKind::Signature("Confirmation")),
+        }
     }
 
     /// Whether the quorum stands; more signatures add nothing.
     pub fn has_quorum(&self) -> bool {
-        self.signatures.len() >= self.quorum()
+        self.signatures.count() >= self.quorum()
     }
 
     pub(super) fn message_for(&self, slot: Slot) -> Option<Message> {
-        let due = self.is_signer(slot) && !self.signatures.contains_key(&slot);
-        due.then(|| Message::new(self.set.clone()))
+        let due = self.is_signer(slot) && !self.signatures.has(slot);
+        due.then(|| Message::new(self.signatures.set().clone()))
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {
         if self.has_quorum() {
             return Vec::new();
         }
-        let signers = self
-            .set
-            .survivors
-            .iter()
-            .filter(|slot| self.is_signer(*slot));
-        signers
-            .filter(|slot| !self.signatures.contains_key(slot))
-            .collect()
+        let survivors = self.signatures.set().survivors.iter();
+        let signers = survivors.filter(|slot| self.is_signer(*slot));
+        signers.filter(|slot| !self.signatures.has(*slot)).collect()
     }
 
     // spec: [confirm.quorum]
@@ -97,25 +87,12 @@ impl ConfirmPhase {
             stage,
             headers,
             sum,
-            set,
             signatures,
         } = self;
-        let context = &stage.session.context;
-        let (got, want) = (
-            u32::try_from(signatures.len()).unwrap_or(u32::MAX),
-            context.parameters.q,
-        );
-        let signatures = signatures.into_values().take(want as usize).collect();
-        let certificate = Certificate { set, signatures };
-        match Survivors::certified(
-            context,
-            &stage.session.sid,
-            &stage.sid2,
-            &stage.shared,
-            &certificate,
-            Threads::One,
-        ) {
-            Ok(survivors) => Coordinator::Reveal(Box::new(RevealPhase::new(
+        let got = u32::try_from(signatures.count()).unwrap_or(u32::MAX);
+        let want = stage.session.context.parameters.q;
+        match signatures.certify(&stage.shared) {
+            Ok((certificate, survivors)) => Coordinator::Reveal(Box::new(RevealPhase::new(
                 stage,
                 headers,
                 sum,
@@ -127,7 +104,8 @@ impl ConfirmPhase {
     }
 
     fn is_signer(&self, slot: Slot) -> bool {
-        self.set.survivors.contains(slot) && self.stage.session.context.graph.is_elector(slot)
+        self.signatures.set().survivors.contains(slot)
+            && self.stage.session.context.graph.is_elector(slot)
     }
 
     fn quorum(&self) -> usize {
@@ -137,7 +115,7 @@ impl ConfirmPhase {
     pub(super) fn held_bytes(&self) -> usize {
         let signatures = self
             .signatures
-            .len()
+            .count()
             .saturating_mul(size_of::<SignedSlot>());
         self.stage
             .held_bytes()
