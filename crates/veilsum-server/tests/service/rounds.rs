@@ -200,6 +200,31 @@ async fn a_signature_after_confirms_deadline_still_makes_the_quorum() {
     assert_eq!(sum, plain_sum(&survivors, Round(1), 10));
 }
 
+/// It was silent when shares were asked for first, and holds one of a member that stays silent.
+// spec: [recover.targets] [recover.silent]
+#[tokio::test]
+async fn a_survivor_that_reveals_late_is_asked_for_the_shares_that_are_missing() {
+    let federation = Federation::new(3);
+    let mut config = task("counts", 10, 1);
+    config.deadlines.reveal_ms = 4000;
+    config.gather.members = Some(3);
+    let mut house = federation.serve(vec![config]);
+    let acts = [(0, Act::Go), (1, Act::Dawdle(6000)), (2, Act::Vanish)];
+    let _members = acts.map(|(slot, act)| {
+        // the certificate comes again in Recover
+        let mut acts = [act].into_iter();
+        federation
+            .site(slot)
+            .run(house.address, move |message| match message.body {
+                Body::Certificate(_) => acts.next().unwrap_or(Act::Go),
+                _ => Act::Go,
+            })
+    });
+    let (.., survivors, sum) = house.result().await;
+    assert_eq!(survivors, [0, 1, 2]);
+    assert_eq!(sum, plain_sum(&survivors, Round(1), 10));
+}
+
 // spec: [service.round.grow] [service.publish.file] [service.publish.private]
 #[tokio::test]
 async fn rounds_follow_each_other_and_each_leaves_receipt_and_sum() {
