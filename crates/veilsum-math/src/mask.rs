@@ -102,9 +102,6 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
         "found a block of {} limbs, wanted at most {BLOCK_LIMBS}",
         block.len()
     );
-    let schedules = masks
-        .iter()
-        .map(|mask| (mask.keystream.schedule(), mask.sign));
     let mut counts = Zeroizing::new([0; CHUNK_LIMBS]);
     let mut byte_offset = index as u64 * BLOCK_BYTES as u64;
     let mut carry = 0;
@@ -112,11 +109,13 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
         let bytes = size_of_val(limbs) as u64;
         let mut chunk = Deferred::new(limbs, &mut *counts);
         // A chunk starts with a batch: its bytes and those of a block are multiples of a batch's.
-        accumulate(
-            schedules.clone(),
-            byte_offset / BATCH_BYTES as u64,
-            &mut chunk,
-        );
+        let batch = byte_offset / BATCH_BYTES as u64;
+        for group in masks.chunks(GROUP) {
+            let schedules = group
+                .iter()
+                .map(|mask| (mask.keystream.schedule(), mask.sign));
+            accumulate(schedules, batch, &mut chunk);
+        }
         carry = chunk.settle(carry);
         byte_offset += bytes;
     }
@@ -124,8 +123,12 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
 }
 
 /// Limbs that all masks go over before the next ones: 8 KiB with their carry counts stay in the L1
-/// cache, beside the round keys of a hundred masks.
+/// cache.
 const CHUNK_LIMBS: usize = 512;
+
+/// Masks that go over a chunk before the next ones: their round keys, 240 bytes each, stay in the L1
+/// cache beside it. Round keys of thousands would come from beyond for every few hundred bytes.
+const GROUP: usize = 80;
 
 /// Masks that are worth a thread and a vector of its own.
 const MIN_GROUP: usize = 4;
