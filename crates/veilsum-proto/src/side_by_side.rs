@@ -8,21 +8,25 @@ use crate::label::Label;
 use sha2::block_api::compress256;
 use std::slice;
 
-/// Messages to be hashed, padded already.
+/// Messages to be hashed, so many at a time that they stay in the cache.
 #[derive(Debug, Default)]
 pub(crate) struct SideBySide {
+    /// Messages that wait for others beside them, padded.
     bytes: Vec<u8>,
-    /// Blocks of each message.
+    /// Blocks of each of them: fewer than [`LANES`].
     blocks: Vec<usize>,
+    hashes: Vec<Hash>,
 }
 
 impl SideBySide {
     /// Room for so many messages of so many blocks each; more are taken too.
     pub(crate) fn with_capacity(messages: usize, blocks: usize) -> Self {
-        let bytes = messages.saturating_mul(blocks).saturating_mul(BLOCK);
+        let waiting = messages.min(LANES);
+        let bytes = waiting.saturating_mul(blocks).saturating_mul(BLOCK);
         Self {
             bytes: Vec::with_capacity(bytes),
-            blocks: Vec::with_capacity(messages),
+            blocks: Vec::with_capacity(waiting),
+            hashes: Vec::with_capacity(messages),
         }
     }
 
@@ -37,23 +41,30 @@ impl SideBySide {
             self.bytes.extend_from_slice(part);
         }
         self.pad(begin);
+        if self.blocks.len() == LANES {
+            self.compress();
+        }
     }
 
-    /// The hashes, in the order in which their messages came; none of these is left.
+    /// The hashes, in the order in which their messages came; none of these is left. The next ones are expected to be no more.
     pub(crate) fn hash(&mut self) -> Vec<Hash> {
-        let mut hashes = Vec::with_capacity(self.blocks.len());
+        self.compress();
+        let room = Vec::with_capacity(self.hashes.len());
+        std::mem::replace(&mut self.hashes, room)
+    }
+
+    /// Hashes the messages that wait.
+    fn compress(&mut self) {
         let (mut rest, _) = self.bytes.as_chunks::<BLOCK>();
-        for counts in self.blocks.chunks(LANES) {
-            let mut lanes = [[].as_slice(); LANES];
-            for (lane, count) in lanes.iter_mut().zip(counts) {
-                (*lane, rest) = rest.split_at_checked(*count).unwrap_or_default();
-            }
-            let states = compressed(lanes);
-            hashes.extend(states.iter().take(counts.len()).map(digest));
+        let mut lanes = [[].as_slice(); LANES];
+        for (lane, count) in lanes.iter_mut().zip(&self.blocks) {
+            (*lane, rest) = rest.split_at_checked(*count).unwrap_or_default();
         }
+        let states = compressed(lanes);
+        let digests = states.iter().take(self.blocks.len()).map(digest);
+        self.hashes.extend(digests);
         self.bytes.clear();
         self.blocks.clear();
-        hashes
     }
 
     /// Ends the message that begins there: one bit, zeros, and its length in bits. FIPS 180-4, section 5.1.1.

@@ -133,10 +133,12 @@ impl AcceptPhase {
         if let Err(error) = session.context.check_shared(&shared, &session.advertised) {
             return Coordinator::Aborted(Abort::Share(error));
         }
-        let dealt = dealers.iter().filter(|(slot, _)| shared.contains(**slot));
-        let dealt = dealt
-            .map(|(slot, dealer)| (*slot, Dealt::of(&dealer.shares.parts)))
-            .collect();
+        // One dealer after the other: what one leaves is room for what is kept of the next.
+        let dealt = dealers.into_iter().map(|(slot, dealer)| {
+            let kept = shared.contains(slot);
+            kept.then(|| (slot, Dealt::of(&dealer.shares.parts)))
+        });
+        let dealt = dealt.flatten().collect();
         let sid2 = second_sid(&session.sid, &shared);
         let stage = ShareStage {
             session,
