@@ -202,16 +202,26 @@ fn check_length(found: usize, wanted: usize) -> Result<(), LengthMismatch> {
 }
 
 pub(crate) fn add_with_carry(sum: &mut [u64], block: &[u64]) {
-    let mut carry = false;
-    for (limb, &other) in sum.iter_mut().zip(block) {
-        (*limb, carry) = limb.carrying_add(other, carry);
-    }
+    chain(sum, block, u64::carrying_add);
 }
 
 fn subtract_with_borrow(difference: &mut [u64], block: &[u64]) {
-    let mut borrow = false;
-    for (limb, &other) in difference.iter_mut().zip(block) {
-        (*limb, borrow) = limb.borrowing_sub(other, borrow);
+    chain(difference, block, u64::borrowing_sub);
+}
+
+/// Limb by limb, each with what the one before it carries or borrows.
+#[inline(always)]
+fn chain(limbs: &mut [u64], others: &[u64], step: impl Fn(u64, u64, bool) -> (u64, bool)) {
+    let mut carry = false;
+    let (runs, rest) = limbs.as_chunks_mut::<CHAIN_LIMBS>();
+    let (other_runs, other_rest) = others.as_chunks::<CHAIN_LIMBS>();
+    for (run, others) in runs.iter_mut().zip(other_runs) {
+        for (limb, &other) in run.iter_mut().zip(others) {
+            (*limb, carry) = step(*limb, other, carry);
+        }
+    }
+    for (limb, &other) in rest.iter_mut().zip(other_rest) {
+        (*limb, carry) = step(*limb, other, carry);
     }
 }
 
@@ -224,6 +234,10 @@ fn le_bytes(limbs: &[u64]) -> Cow<'_, [u8]> {
 }
 
 const LIMB_BYTES: usize = size_of::<u64>();
+
+/// Limbs whose carries stay in the processor's flag: a loop puts it elsewhere at each turn, and compilers take a longer run
+/// apart.
+const CHAIN_LIMBS: usize = 16;
 
 #[cfg(test)]
 mod tests;
