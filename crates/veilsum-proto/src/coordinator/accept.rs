@@ -18,15 +18,17 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Debug)]
 pub struct AcceptPhase {
     pub(super) session: Session,
-    dealers: BTreeMap<Slot, Dealer>,
+    /// By slot: each is looked up once for each of its neighbours.
+    dealers: Vec<Option<Dealer>>,
     accepts: BTreeMap<Slot, Accept>,
 }
 
 impl AcceptPhase {
-    pub(super) fn new(session: Session, dealers: BTreeMap<Slot, Dealer>) -> Self {
+    pub(super) fn new(session: Session, mut dealers: BTreeMap<Slot, Dealer>) -> Self {
+        let slots = (0..session.context.slots()).map(Slot);
         Self {
+            dealers: slots.map(|slot| dealers.remove(&slot)).collect(),
             session,
-            dealers,
             accepts: BTreeMap::new(),
         }
     }
@@ -35,7 +37,7 @@ impl AcceptPhase {
         let Body::Accept(accept) = &message.body else {
             return Err(wrong(message, PhaseName::Accept));
         };
-        if !self.dealers.contains_key(&from) {
+        if self.dealer(from).is_none() {
             return Err(FaultKind::NotExpected {
                 phase: PhaseName::Accept.text(),
             });
@@ -78,16 +80,13 @@ impl AcceptPhase {
     }
 
     fn delivered(&self, slot: Slot) -> Option<BorrowedShares<'_>> {
-        if !self.dealers.contains_key(&slot) || self.accepts.contains_key(&slot) {
+        if self.accepts.contains_key(&slot) {
             return None;
         }
-        let dealers = self
-            .session
-            .context
-            .neighbours_in(slot, &self.session.advertised);
+        let neighbours = self.dealer(slot)?.receivers();
         // First all places, then all parts: what the processor waits for it asks memory for at once, for many dealers.
-        let places = dealers.iter().filter_map(|dealer| {
-            let dealer = self.dealers.get(dealer)?;
+        let places = neighbours.iter().filter_map(|dealer| {
+            let dealer = self.dealer(*dealer)?;
             Some((dealer, dealer.place_of(slot)?))
         });
         let places: Vec<(&Dealer, usize)> = places.collect();
@@ -101,11 +100,14 @@ impl AcceptPhase {
     }
 
     pub(super) fn waits_for(&self) -> Vec<Slot> {
-        self.dealers
-            .keys()
+        let dealers = self.dealers.iter().flatten().map(Dealer::slot);
+        dealers
             .filter(|slot| !self.accepts.contains_key(slot))
-            .copied()
             .collect()
+    }
+
+    fn dealer(&self, slot: Slot) -> Option<&Dealer> {
+        self.dealers.get(slot.index())?.as_ref()
     }
 
     // spec: [share.fix] [share.exclude]
@@ -134,9 +136,9 @@ impl AcceptPhase {
             return Coordinator::Aborted(Abort::Share(error));
         }
         // One dealer after the other: what one leaves is room for what is kept of the next.
-        let dealt = dealers.into_iter().map(|(slot, dealer)| {
-            let kept = shared.contains(slot);
-            kept.then(|| (slot, Dealt::of(&dealer.shares.parts)))
+        let dealt = dealers.into_iter().flatten().map(|dealer| {
+            let kept = shared.contains(dealer.slot());
+            kept.then(|| (dealer.slot(), Dealt::of(&dealer.shares.parts)))
         });
         let dealt = dealt.flatten().collect();
         let sid2 = second_sid(&session.sid, &shared);
@@ -151,7 +153,7 @@ impl AcceptPhase {
     }
 
     pub(super) fn held_bytes(&self) -> usize {
-        let parts = self.dealers.values().map(Dealer::held_bytes);
+        let parts = self.dealers.iter().flatten().map(Dealer::held_bytes);
         self.session.held_bytes().saturating_add(parts.sum())
     }
 }

@@ -198,6 +198,15 @@ impl SharePhase {
 }
 
 impl Dealer {
+    pub(super) fn slot(&self) -> Slot {
+        self.shares.slot
+    }
+
+    /// Its neighbours in U1, ascending.
+    pub(super) fn receivers(&self) -> &[Slot] {
+        &self.receivers
+    }
+
     /// Where `to` stands among those the parts are for; `None` for a slot that is no neighbour.
     pub(super) fn place_of(&self, to: Slot) -> Option<usize> {
         self.receivers.binary_search(&to).ok()
@@ -206,7 +215,7 @@ impl Dealer {
     /// The part for `to`, who stands at `place`, or that there is none, with the proof.
     pub(super) fn delivered(&self, to: Slot, place: usize) -> BorrowedShare<'_> {
         BorrowedShare {
-            from: self.shares.slot,
+            from: self.slot(),
             part: self.part(to, place),
             proof: self.tree.siblings(place),
             signature: &self.shares.signature,
