@@ -60,6 +60,7 @@ pub fn apply_masks(vector: &mut Blocks, masks: &[Mask], threads: Threads) {
         Threads::All => vector
             .limbs_mut()
             .par_chunks_mut(BLOCK_LIMBS)
+            .with_max_len(1) // thousands of masks make a block long work; nobody is to wait for a half of all
             .enumerate()
             .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
         Threads::One => vector
