@@ -1,6 +1,8 @@
 //! Not the meaning of a frame: bodies are opaque. A frame is its length as a 32-bit big-endian number and
 //! then that many bytes. The length is a claim of the peer; memory follows the bytes that came, not it.
 
+use std::mem;
+
 use bytes::{Bytes, BytesMut};
 use quinn::{ReadError, RecvStream};
 use thiserror::Error;
@@ -65,7 +67,8 @@ impl FrameDecoder {
         }
         if self.length == Some(self.buffer.len()) {
             self.length = None;
-            return Ok(Some(self.buffer.split().freeze()));
+            // All of it goes: what is left of a buffer keeps alive what the frame lies in, until the next one comes.
+            return Ok(Some(mem::take(&mut self.buffer).freeze()));
         }
         Ok(None)
     }
@@ -173,6 +176,20 @@ mod tests {
             wanted: 0xffff_ffff + 4,
         };
         assert_eq!(decoder.end(), Err(error));
+    }
+
+    // spec: [control.allocation]
+    #[test]
+    fn between_frames_no_memory_is_kept() {
+        let mut decoder = FrameDecoder::default();
+        let (mut rest, mut frame) = (encode(&[7; 20_000]), None);
+        while !rest.is_empty() {
+            let later = rest.split_off(decoder.wanted().min(1000).min(rest.len()));
+            frame = decoder.take(&rest, usize::MAX).unwrap();
+            rest = later;
+        }
+        assert_eq!(frame.unwrap(), [7; 20_000].as_slice());
+        assert_eq!(decoder.buffer.capacity(), 0);
     }
 
     // spec: [control.limit]

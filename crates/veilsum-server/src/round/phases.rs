@@ -134,6 +134,10 @@ impl RoundLoop {
         self.tell_connected();
         attempt.start(Instant::now());
         self.shared.routes.open(&self.task, attempt.keys());
+        if attempt.machine.phase() == PhaseName::Confirm {
+            let staging = self.shared.staging.clone();
+            tokio::task::spawn_blocking(move || staging.empty());
+        }
         attempt.announce(self.shared.directory.connections());
         attempt
     }

@@ -68,12 +68,16 @@ impl Memory {
     /// Gives back to the system what uploads have left, if none has come since the last time.
     // spec: [service.stage.spare]
     pub(super) fn rest(&self) {
-        let mut state = self.lock();
-        if std::mem::take(&mut state.taken) {
-            return;
+        let taken = std::mem::take(&mut self.lock().taken);
+        if !taken {
+            self.empty();
         }
-        let given_up = state.shrink(0);
-        drop(state);
+    }
+
+    /// Gives back to the system what uploads have left.
+    // spec: [service.stage.spare]
+    pub(super) fn empty(&self) {
+        let given_up = self.lock().shrink(0);
         drop(given_up);
     }
 

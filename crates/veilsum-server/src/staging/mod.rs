@@ -104,6 +104,12 @@ impl Staging {
         }))
     }
 
+    /// A task's uploads have all come: gives the memory that they have left back to the system. Blocks.
+    // spec: [service.stage.spare]
+    pub(crate) fn empty(&self) {
+        self.memory.empty();
+    }
+
     fn reserve(&self, length: u64) -> Option<Room> {
         let memory = self.memory.take(length).map(Room::Memory);
         memory.or_else(|| self.files.take(length).map(Room::File))
@@ -368,6 +374,17 @@ mod tests {
         assert_eq!(staging.memory.spare(), 40, "one has come");
         staging.memory.rest();
         assert_eq!(staging.memory.spare(), 0);
+    }
+
+    // spec: [service.stage.spare]
+    #[tokio::test]
+    async fn what_uploads_left_is_given_up_when_all_have_come_but_not_what_one_is_in() {
+        let staging = Arc::new(Staging::new(PathBuf::new(), 100, 0));
+        let here = staged(&staging, &bytes(5)).await;
+        drop(staged(&staging, &bytes(5)).await);
+        staging.empty();
+        assert_eq!((staging.used(), staging.memory.spare()), ((40, 0), 0));
+        assert!(here.into_update(5, |_| ()).is_ok());
     }
 
     // spec: [service.stage.whole]
