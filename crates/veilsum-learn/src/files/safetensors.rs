@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype as FileDtype, Metadata, View};
 use thiserror::Error;
-use veilsum_encode::{Dtype, Tensor, Tensors};
+use veilsum_encode::{Dtype, Tensor, TensorData, Tensors};
 
 use crate::tensors::{Mismatch, from_le_bytes, require_filled};
 
@@ -135,32 +135,30 @@ pub fn encode(
     Ok(bytes)
 }
 
-/// A tensor as the `safetensors` crate wants to see it.
-struct FileTensor {
-    dtype: FileDtype,
+/// A tensor as the `safetensors` crate wants to see it. Its bytes are made when they are written: of one tensor at a time.
+struct FileTensor<'a> {
+    data: &'a TensorData,
     shape: Vec<usize>,
-    values: Vec<u8>,
 }
 
-impl FileTensor {
+impl<'a> FileTensor<'a> {
     /// `tensor` is filled, so each axis of a tensor with values fits the memory; an axis beyond is kept as the greatest length,
     /// which the serialiser refuses.
-    fn of(tensor: &Tensor) -> Self {
+    fn of(tensor: &'a Tensor) -> Self {
         Self {
-            dtype: to_file(tensor.data.dtype()),
+            data: &tensor.data,
             shape: tensor
                 .shape
                 .iter()
                 .map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
                 .collect(),
-            values: tensor.data.to_le_bytes(),
         }
     }
 }
 
-impl View for FileTensor {
+impl View for FileTensor<'_> {
     fn dtype(&self) -> FileDtype {
-        self.dtype
+        to_file(self.data.dtype())
     }
 
     fn shape(&self) -> &[usize] {
@@ -168,11 +166,11 @@ impl View for FileTensor {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.values)
+        Cow::Owned(self.data.to_le_bytes())
     }
 
     fn data_len(&self) -> usize {
-        self.values.len()
+        self.data.len().saturating_mul(self.data.dtype().size())
     }
 }
 
@@ -237,7 +235,6 @@ const METADATA_NAME: &str = "__metadata__";
 )]
 mod tests {
     use proptest::prelude::*;
-    use veilsum_encode::TensorData;
 
     use super::*;
     use crate::files::testing::{every_type, one};

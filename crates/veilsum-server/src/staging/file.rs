@@ -8,9 +8,12 @@ use std::{
 };
 
 use tokio::{sync::Notify, task::spawn_blocking};
-use veilsum_math::ring::Blocks;
 
-use super::{StageError, budget::Budget};
+use super::{
+    StageError,
+    budget::Budget,
+    pages::{limbs_of, new_pages},
+};
 
 /// Files of all uploads.
 #[derive(Debug)]
@@ -107,31 +110,27 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// So many limbs, off the disk. Blocks.
-    pub(super) fn read(self, limbs: usize) -> Result<Blocks, StageError> {
-        let mut blocks = Blocks::zeroed(limbs);
-        let filled = fs::File::open(&self.path.0).and_then(|file| fill(blocks.limbs_mut(), file));
-        filled.map_err(|source| failed(self.room.length, source))?;
-        Ok(blocks)
+    /// Shows so many limbs, off the disk, to `job`. Blocks.
+    // spec: [service.stage.whole]
+    pub(super) fn into_limbs<T>(
+        self,
+        limbs: usize,
+        job: impl FnOnce(&[u64]) -> T,
+    ) -> Result<T, StageError> {
+        let read = || {
+            let length = u64::try_from(limbs).unwrap_or(u64::MAX).saturating_mul(8);
+            let mut pages = new_pages(length)?;
+            fs::File::open(&self.path.0)?.read_exact(&mut pages)?;
+            limbs_of(&mut pages)
+                .map(job)
+                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        };
+        read().map_err(|source| failed(self.room.length, source))
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path.0
     }
-}
-
-/// Reads exactly as many little-endian limbs as there are.
-fn fill(limbs: &mut [u64], mut bytes: impl Read) -> io::Result<()> {
-    let mut piece = vec![0; PIECE_LIMBS.saturating_mul(8)];
-    for limbs in limbs.chunks_mut(PIECE_LIMBS) {
-        piece.truncate(limbs.len().saturating_mul(8)); // only the last one is shorter
-        bytes.read_exact(&mut piece)?;
-        let (words, _) = piece.as_chunks::<8>();
-        for (limb, word) in limbs.iter_mut().zip(words) {
-            *limb = u64::from_le_bytes(*word);
-        }
-    }
-    Ok(())
 }
 
 /// A spilled file, removed when dropped.
@@ -168,9 +167,6 @@ fn failed(wanted: u64, source: io::Error) -> StageError {
         _ => StageError::Io(source),
     }
 }
-
-/// Limbs read at once.
-const PIECE_LIMBS: usize = 8192;
 
 #[cfg(test)]
 mod tests {

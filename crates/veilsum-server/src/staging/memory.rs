@@ -12,7 +12,8 @@ use std::{
 
 use memmap2::MmapMut;
 use tokio::sync::Notify;
-use zerocopy::FromBytes;
+
+use super::pages::{limbs_of, new_pages};
 
 /// Memory of all uploads, and what earlier ones have left.
 #[derive(Debug)]
@@ -166,21 +167,6 @@ impl Drop for Room {
     }
 }
 
-fn new_pages(length: u64) -> io::Result<MmapMut> {
-    let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    let pages = MmapMut::map_anon(length)?;
-    // whole large pages only: half of one would take what no budget sees
-    #[cfg(target_os = "linux")]
-    if let Some(large @ 1..) = length.checked_sub(length % LARGE_PAGE) {
-        let _ = pages.advise_range(memmap2::Advice::HugePage, 0, large); // a system without them has small ones
-    }
-    Ok(pages)
-}
-
-/// Bytes of a large page.
-#[cfg(target_os = "linux")]
-const LARGE_PAGE: usize = 2 << 20;
-
 /// An upload whose bytes are coming, or all here.
 pub(super) struct Pages {
     room: Room,
@@ -208,11 +194,7 @@ impl Pages {
         if pages.len() != self.written {
             return None;
         }
-        let limbs = <[u64]>::mut_from_bytes(pages).ok()?;
-        if cfg!(target_endian = "big") {
-            limbs.iter_mut().for_each(|limb| *limb = limb.swap_bytes());
-        }
-        Some(job(limbs))
+        limbs_of(pages).map(job)
     }
 }
 

@@ -4,6 +4,7 @@
 mod budget;
 mod file;
 mod memory;
+mod pages;
 
 use std::{
     fmt, fs, io, mem,
@@ -228,10 +229,7 @@ impl Staged {
                 })
                 .flatten()
                 .ok_or_else(wrong_length),
-            Whole::File(file) => {
-                let blocks = file.read(limbs)?;
-                Ok(job(MaskedLimbs::from_wire(blocks.limbs())))
-            }
+            Whole::File(file) => file.into_limbs(limbs, |found| job(MaskedLimbs::from_wire(found))),
         }
     }
 }

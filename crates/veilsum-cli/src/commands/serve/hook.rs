@@ -101,6 +101,30 @@ impl Publisher {
         }
     }
 
+    /// Writes the mean, or the sum of an integer task, and learns from the mean. One of the two is held at a time.
+    fn keep(
+        &mut self,
+        result: &RoundResult<'_>,
+    ) -> Result<(Option<PathBuf>, Option<Stepped>), Failure> {
+        let context = result.context;
+        if let Encoding::Float(_) = context.plan.encoding() {
+            let mean = result.mean().map_err(Failure::failed)?;
+            let file = self.write(result, &mean);
+            return Ok((file, self.learn(result.round, &mean)));
+        }
+        let sum = result
+            .integers
+            .sum(&context.plan, &context.rotation_seed())
+            .map_err(Failure::failed)?;
+        let file = self.write(result, &sum);
+        drop(sum);
+        if self.driver.is_none() {
+            return Ok((file, None));
+        }
+        let mean = result.mean().map_err(Failure::failed)?;
+        Ok((file, self.learn(result.round, &mean)))
+    }
+
     fn learn(&mut self, round: Round, mean: &Tensors) -> Option<Stepped> {
         match self.driver.as_mut()?.step(round, mean) {
             Ok(stepped) => Some(stepped),
@@ -132,8 +156,8 @@ impl TaskHook for Publisher {
     }
 
     fn finished(&mut self, result: &RoundResult<'_>) -> ControlFlow<()> {
-        let (file, stepped) = match decoded(result) {
-            Ok((shown, mean)) => (self.write(result, &shown), self.learn(result.round, &mean)),
+        let (file, stepped) = match self.keep(result) {
+            Ok(kept) => kept,
             Err(failure) => {
                 self.printer
                     .warn(&format_args!("round {}: {failure}", result.round));
@@ -191,20 +215,6 @@ impl TaskHook for Publisher {
             driver.over();
         }
     }
-}
-
-/// What is written to the file (the mean, or the sum of an integer task), and the mean.
-fn decoded(result: &RoundResult<'_>) -> Result<(Tensors, Tensors), Failure> {
-    let mean = result.mean().map_err(Failure::failed)?;
-    let context = result.context;
-    let shown = match context.plan.encoding() {
-        Encoding::Float(_) => mean.clone(),
-        Encoding::Integer { .. } => result
-            .integers
-            .sum(&context.plan, &context.rotation_seed())
-            .map_err(Failure::failed)?,
-    };
-    Ok((shown, mean))
 }
 
 /// The packed sum that the service writes beside the receipt.
