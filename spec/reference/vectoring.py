@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .facts import Fact, Fields, Type, blocks, exchanges, keys, messages, models, planning, signing, terms, values
+from .facts import Fact, Fields, Type, blocks, exchanges, keys, messages, models, planning, questions, signing, terms, values
 from .pages import SPEC
 from .refusal import Refused
 
 FOLDER = SPEC / "vectors"
-TOPICS = (keys, blocks, signing, messages, planning, terms, values, models, exchanges)
+TOPICS = (keys, blocks, signing, messages, planning, terms, values, models, questions, exchanges)
 TYPES: dict[str, Type] = {name: made for topic in TOPICS for name, made in topic.TYPES.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from .. import deltas
@@ -106,6 +107,7 @@ def facts() -> Iterator[Fact]:
         ],
     )
     yield _lists(a, b, c, given)
+    yield _long_lists(given)
 
 
 def _lists(a: Model, b: Model, c: Model, given: Any) -> Fact:
@@ -151,5 +153,27 @@ def _lists(a: Model, b: Model, c: Model, given: Any) -> Fact:
             case("a step to an earlier version", one(ab[1], u64(3) + b.id[8:]), "delta.bytes"),
             case("a length beyond the bytes", deltas.LABEL + a.id + b.id + u64(1 << 63), "delta.bytes"),
             case("a length above the stream's", deltas.LABEL + a.id + b.id + u64(len(ab[1]) + 1) + sized(ab[1])[8:], "delta.bytes"),
+        ],
+    )
+
+
+def _long_lists(given: Any) -> Fact:
+    chain = [_f32(version, float(version)) for version in range(66)]
+    steps = [(after.id, compressed(planes(before, after))) for before, after in pairwise(chain)]
+
+    def case(what: str, count: int, refused_by: str | None = None, end: bytes = b"", either: tuple[str, ...] = ()) -> Case:
+        return Case(what, {**given(chain[0]), "deltas": (listed(chain[0].id, steps[:count]) + end).hex()}, refused_by, either)
+
+    return Fact(
+        "models",
+        "a-list-of-deltas-has-at-most-64-steps",
+        "Deltas",
+        "Each step costs time in proportion to the model, however short it is.",
+        "learning.md 3 [delta.count]",
+        [
+            case("63 steps", 63),
+            case("64 steps", 64),
+            case("65 steps", 65, "delta.count"),
+            case("64 steps and a part of one more", 64, "delta.count", steps[64][0], ("delta.bytes",)),
         ],
     )

@@ -224,7 +224,7 @@ impl Sync {
 }
 
 fn follow(bytes: &[u8], have: &Model) -> Result<Model, DeltaError> {
-    let (start, steps) = from_bytes(bytes).ok_or(DeltaError::Syntax)?;
+    let (start, steps) = from_bytes(bytes)?;
     if start != have.id() {
         return Err(DeltaError::Base {
             found: have.id(),

@@ -84,6 +84,12 @@ pub enum DeltaError {
         /// Bytes of all values of the model.
         wanted: usize,
     },
+    /// A list of more deltas than one may have.
+    #[error("found a list of more than {wanted} deltas, wanted at most so many or the whole model")]
+    Steps {
+        /// The most.
+        wanted: usize,
+    },
     /// Bytes that are no list of deltas.
     #[error("found bytes that are no list of deltas")]
     Syntax,
@@ -163,7 +169,7 @@ impl Delta {
 
     /// Reads what [`Delta::to_bytes`] wrote; `None` for anything else. Safe for any bytes; what it leads to is seen when it is applied.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (_, steps) = from_bytes(bytes)?;
+        let (_, steps) = from_bytes(bytes).ok()?;
         let [step] = <[Self; 1]>::try_from(steps).ok()?;
         Some(step)
     }
@@ -262,27 +268,36 @@ fn put_id(out: &mut Vec<u8>, id: ModelId) {
 
 /// Reads what [`to_bytes`] wrote. What the deltas unpack to is not looked at.
 // spec: [delta.bytes]
-fn from_bytes(bytes: &[u8]) -> Option<(ModelId, Vec<Delta>)> {
+fn from_bytes(bytes: &[u8]) -> Result<(ModelId, Vec<Delta>), DeltaError> {
     let mut reader = Reader::new(bytes);
-    reader.label(LABEL)?;
-    let start = read_id(&mut reader)?;
+    let start = read_start(&mut reader).ok_or(DeltaError::Syntax)?;
     let (mut from, mut steps) = (start, Vec::new());
     while !reader.is_empty() {
-        let step = Delta {
-            from,
-            to: read_id(&mut reader)?,
-            packed: reader.sized()?.to_vec(),
-        };
-        require_later(step.from, step.to).ok()?;
         // Each step costs time in proportion to the model, however short it is.
         // spec: [delta.count]
         if steps.len() == MAX_STEPS {
-            return None;
+            return Err(DeltaError::Steps { wanted: MAX_STEPS });
         }
+        let step = read_step(&mut reader, from).ok_or(DeltaError::Syntax)?;
         from = step.to;
         steps.push(step);
     }
-    Some((start, steps))
+    Ok((start, steps))
+}
+
+fn read_start(reader: &mut Reader<'_>) -> Option<ModelId> {
+    reader.label(LABEL)?;
+    read_id(reader)
+}
+
+fn read_step(reader: &mut Reader<'_>, from: ModelId) -> Option<Delta> {
+    let step = Delta {
+        from,
+        to: read_id(reader)?,
+        packed: reader.sized()?.to_vec(),
+    };
+    require_later(step.from, step.to).ok()?;
+    Some(step)
 }
 
 fn read_id(reader: &mut Reader<'_>) -> Option<ModelId> {

@@ -292,7 +292,8 @@ fn a_list_of_more_steps_than_allowed_is_refused() {
         answer.apply(Some(&models[0]), models[count].id())
     };
     assert_eq!(list(MAX_STEPS).unwrap(), models[MAX_STEPS]);
-    assert!(matches!(list(MAX_STEPS + 1), Err(DeltaError::Syntax)));
+    let refused = list(MAX_STEPS + 1);
+    assert!(matches!(refused, Err(DeltaError::Steps { wanted: 64 })));
 }
 
 #[test]

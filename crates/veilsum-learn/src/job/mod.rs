@@ -34,6 +34,7 @@
 //! Nothing here adds noise or masks. What the noise must be is in [`TaskParts::privacy`]; whoever carries the tensors has to draw it. The seed is public:
 //! which examples a member takes into a round of `dp-sgd` follows from it, so no epsilon may be smaller for the sampling.
 
+mod asked;
 mod check;
 mod coordinator;
 mod data;
@@ -48,6 +49,7 @@ use sha2::{Digest as _, Sha256};
 use veilsum_dp::Unit;
 use veilsum_encode::{Tensor, TensorData, Tensors};
 
+pub use self::asked::{asked_to_judge, asked_to_train};
 pub use self::check::EPSILON_MOST;
 pub use self::coordinator::{CoordinatorHalf, Ending, Judged, Step};
 pub use self::error::JobError;

@@ -11,6 +11,7 @@ mod models;
 mod noise;
 mod packing;
 mod parameters;
+mod questions;
 mod roster;
 mod rounds;
 mod session;
@@ -64,7 +65,7 @@ impl Case {
     }
 }
 
-const ALL: [&[Kind]; 18] = [
+const ALL: [&[Kind]; 19] = [
     coordinator::KINDS,
     encoding::KINDS,
     graph::KINDS,
@@ -76,6 +77,7 @@ const ALL: [&[Kind]; 18] = [
     noise::KINDS,
     packing::KINDS,
     parameters::KINDS,
+    questions::KINDS,
     roster::KINDS,
     rounds::KINDS,
     session::KINDS,

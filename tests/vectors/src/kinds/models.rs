@@ -110,6 +110,7 @@ fn refusal(error: DeltaError) -> Refused {
         DeltaError::Model(_) => "delta.verify",
         DeltaError::Packed { .. } => "delta.bomb",
         DeltaError::Syntax => "delta.bytes",
+        DeltaError::Steps { .. } => "delta.count",
         _ => "delta.step",
     };
     refused(requirement, error)

@@ -6,12 +6,11 @@ use crate::config::{self, resolve};
 use crate::exit::Failure;
 use crate::files::{self, Existing, Readers};
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use veilsum_client::{Asked, RoundInfo};
 use veilsum_encode::{Encoding, FloatEncoding, Tensors};
-use veilsum_learn::job::{Brought, Judge, TaskParts};
+use veilsum_learn::job::{Brought, Judge, TaskParts, asked_to_judge, asked_to_train};
 use veilsum_learn::stats::STATS_TENSOR;
 use veilsum_learn::{Job, MemberHalf, Model, Outcome};
 use veilsum_proto::ids::{Round, Slot, TaskDigest};
@@ -158,23 +157,17 @@ impl Training {
         Ok((tensors, Some(weight)))
     }
 
-    /// What a round asks, where the ledger is to go by that. A round that judges asks how well these values do, whatever the number of the model. One that
-    /// trains in a job with privacy is charged for each time: what the examples made of it, a second time nothing perhaps, must not show.
+    /// What a round asks, where the ledger is to go by that.
     // spec: [job.evaluation.once] [job.asked]
     pub(super) fn asked(&self, info: &RoundInfo) -> Option<Asked> {
         let bytes = info.model.as_ref()?;
-        let mut hash = Sha256::new();
-        if is_judging(&info.task) {
-            hash.update(b"veilsum/v1 evaluation\0");
-            hash.update(Model::from_bytes(bytes).ok()?.digest().0);
+        let asked = if is_judging(&info.task) {
+            asked_to_judge(&Model::from_bytes(bytes).ok()?.digest())
         } else {
             self.parts.privacy?;
-            hash.update(b"veilsum/v1 trained\0");
-            hash.update(info.task.digest().0);
-            hash.update(info.round.0.to_le_bytes());
-            hash.update(Sha256::digest(bytes));
-        }
-        Some(Asked::new(hash.finalize().into()))
+            asked_to_train(&info.task.digest().0, info.round.0, bytes)
+        };
+        Some(Asked::new(asked))
     }
 
     /// Whether the update of a round will come, whatever the examples are: in a job with privacy no example keeps a member from one. Whether the
