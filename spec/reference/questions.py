@@ -32,3 +32,8 @@ def first_threshold(low: float, high: float) -> float:
 def trained(task: bytes, number: int, model: bytes) -> bytes:
     """[job.asked]"""
     return sha256(b"veilsum/v1 trained\0", task, u64(number), sha256(model))
+
+
+def judged(digest: bytes) -> bytes:
+    """[job.evaluation.once]"""
+    return sha256(b"veilsum/v1 evaluation\0", digest)

@@ -60,7 +60,7 @@ pub fn apply_masks(vector: &mut Blocks, masks: &[Mask], threads: Threads) {
         Threads::All => vector
             .limbs_mut()
             .par_chunks_mut(BLOCK_LIMBS)
-            .with_max_len(1) // thousands of masks make a block long work; nobody is to wait for a half of all
+            .with_max_len(1) // under thousands of masks a block is long work: else the last thread has many left
             .enumerate()
             .for_each(|(index, block)| apply_masks_to_block(index, block, masks)),
         Threads::One => vector
@@ -111,8 +111,8 @@ pub fn apply_masks_to_block(index: usize, block: &mut [u64], masks: &[Mask]) {
         let mut chunk = Deferred::new(limbs, &mut *counts);
         // A chunk starts with a batch: its bytes and those of a block are multiples of a batch's.
         let batch = byte_offset / BATCH_BYTES as u64;
-        for group in masks.chunks(GROUP) {
-            let schedules = group
+        for masks in masks.chunks(CACHED_MASKS) {
+            let schedules = masks
                 .iter()
                 .map(|mask| (mask.keystream.schedule(), mask.sign));
             accumulate(schedules, batch, &mut chunk);
@@ -129,7 +129,7 @@ const CHUNK_LIMBS: usize = 512;
 
 /// Masks that go over a chunk before the next ones: their round keys, 240 bytes each, stay in the L1
 /// cache beside it. Round keys of thousands would come from beyond for every few hundred bytes.
-const GROUP: usize = 80;
+const CACHED_MASKS: usize = 80;
 
 /// Masks that are worth a thread and a vector of its own.
 const MIN_GROUP: usize = 4;

@@ -209,9 +209,11 @@ fn subtract_with_borrow(difference: &mut [u64], block: &[u64]) {
     chain(difference, block, u64::borrowing_sub);
 }
 
-/// Limb by limb, each with what the one before it carries or borrows.
+/// Limb by limb, each with what the one before it carries or borrows. Both are equally long: limbs of unequal ones would not
+/// stand beside each other behind the last run of the shorter.
 #[inline(always)]
 fn chain(limbs: &mut [u64], others: &[u64], step: impl Fn(u64, u64, bool) -> (u64, bool)) {
+    debug_assert_eq!(limbs.len(), others.len());
     let mut carry = false;
     let (runs, rest) = limbs.as_chunks_mut::<CHAIN_LIMBS>();
     let (other_runs, other_rest) = others.as_chunks::<CHAIN_LIMBS>();

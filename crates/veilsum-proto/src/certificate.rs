@@ -179,7 +179,7 @@ impl Signatures {
         self.signed.contains_key(&slot)
     }
 
-    /// The certificate of the first q signers, and what it proves; no signature is checked a second time.
+    /// The certificate of the q lowest signers, and what it proves; no signature is checked a second time.
     ///
     /// # Errors
     ///

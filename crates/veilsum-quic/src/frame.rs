@@ -178,7 +178,6 @@ mod tests {
         assert_eq!(decoder.end(), Err(error));
     }
 
-    // spec: [control.allocation]
     #[test]
     fn between_frames_no_memory_is_kept() {
         let mut decoder = FrameDecoder::default();

@@ -18,7 +18,11 @@ def trained(i: Fields) -> Fields:
     return {"asked": questions.trained(unhex(i["task"]), i["round"], unhex(i["model"])).hex()}
 
 
-TYPES = {"Question": Type("question", question), "Trained": Type("question", trained)}
+def judged(i: Fields) -> Fields:
+    return {"asked": questions.judged(unhex(i["modelDigest"])).hex()}
+
+
+TYPES = {"Question": Type("question", question), "Trained": Type("question", trained), "Judged": Type("question", judged)}
 
 QUANTILE = {"kind": "quantile", "columns": ["age"], "bounds": [[0.0, 128.0]], "quantile": 0.5, "steps": 16}
 MEAN = {"kind": "mean", "columns": ["age", "b"], "bounds": [[0.0, 120.0], [-1.0, 1.0]]}
@@ -78,4 +82,13 @@ def facts() -> Iterator[Fact]:
             train("another model", 1, 7, b"Model"),
             train("a model of no bytes", 1, 7, b""),
         ],
+    )
+
+    yield Fact(
+        "questions",
+        "a-judged-model-is-known-by-its-values",
+        "Judged",
+        "Of the model its digest, in which its version is not: the same values are judged once, whatever their number.",
+        "learning.md 8 [job.evaluation.once]",
+        [Case("a model", {"modelDigest": fill(1).hex()}), Case("another model", {"modelDigest": fill(2).hex()})],
     )

@@ -166,7 +166,8 @@ fn masks_of_several_kernels_go_into_one_block() {
     let (mut mixed, mut alike) = (random(4096, 6).into_limbs(), random(4096, 6).into_limbs());
     let of = |backends: &[Backend]| -> Vec<Mask> {
         let backends = backends.iter().cycle();
-        (0..9)
+        // more than go over a chunk at a time
+        (0..161)
             .zip(backends)
             .map(|(i, backend)| {
                 let sign = if i % 2 == 0 {

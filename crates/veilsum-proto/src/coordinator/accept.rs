@@ -136,11 +136,11 @@ impl AcceptPhase {
             return Coordinator::Aborted(Abort::Share(error));
         }
         // One dealer after the other: what one leaves is room for what is kept of the next.
-        let dealt = dealers.into_iter().flatten().map(|dealer| {
+        let dealt = dealers.into_iter().flatten().filter_map(|dealer| {
             let kept = shared.contains(dealer.slot());
             kept.then(|| (dealer.slot(), Dealt::of(&dealer.shares.parts)))
         });
-        let dealt = dealt.flatten().collect();
+        let dealt = dealt.collect();
         let sid2 = second_sid(&session.sid, &shared);
         let stage = ShareStage {
             session,

@@ -134,7 +134,9 @@ impl RoundLoop {
         self.tell_connected();
         attempt.start(Instant::now());
         self.shared.routes.open(&self.task, attempt.keys());
-        if attempt.machine.phase() == PhaseName::Confirm {
+        // No upload is to come: what they lay in would stand beside the sum. Late ones leave theirs after Confirm has begun.
+        // spec: [service.stage.spare]
+        if let PhaseName::Confirm | PhaseName::Reveal = attempt.machine.phase() {
             let staging = self.shared.staging.clone();
             tokio::task::spawn_blocking(move || staging.empty());
         }

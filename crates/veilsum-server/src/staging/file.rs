@@ -110,22 +110,23 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Shows so many limbs, off the disk, to `job`. Blocks.
-    // spec: [service.stage.whole]
+    /// Shows the limbs, off the disk, to `job`, if the bytes that came are those that were agreed to and make whole limbs. Blocks.
+    // spec: [wire.vector] [service.stage.whole]
     pub(super) fn into_limbs<T>(
         self,
-        limbs: usize,
         job: impl FnOnce(&[u64]) -> T,
-    ) -> Result<T, StageError> {
+    ) -> Result<Option<T>, StageError> {
+        let length = self.room.length;
         let read = || {
-            let length = u64::try_from(limbs).unwrap_or(u64::MAX).saturating_mul(8);
+            let mut file = fs::File::open(&self.path.0)?;
+            if file.metadata()?.len() != length {
+                return Ok(None);
+            }
             let mut pages = new_pages(length)?;
-            fs::File::open(&self.path.0)?.read_exact(&mut pages)?;
-            limbs_of(&mut pages)
-                .map(job)
-                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            file.read_exact(&mut pages)?;
+            Ok(limbs_of(&mut pages).map(job))
         };
-        read().map_err(|source| failed(self.room.length, source))
+        read().map_err(|source| failed(length, source))
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -221,16 +221,14 @@ impl Staged {
         limbs: usize,
         job: impl FnOnce(MaskedLimbs<'_>) -> T,
     ) -> Result<T, StageError> {
-        let wrong_length = || StageError::Io(io::ErrorKind::UnexpectedEof.into());
-        match self.0 {
-            Whole::Memory(pages) => pages
-                .into_limbs(|found| {
-                    (found.len() == limbs).then(|| job(MaskedLimbs::from_wire(found)))
-                })
-                .flatten()
-                .ok_or_else(wrong_length),
-            Whole::File(file) => file.into_limbs(limbs, |found| job(MaskedLimbs::from_wire(found))),
-        }
+        let shown =
+            |found: &[u64]| (found.len() == limbs).then(|| job(MaskedLimbs::from_wire(found)));
+        let done = match self.0 {
+            Whole::Memory(pages) => pages.into_limbs(shown),
+            Whole::File(file) => file.into_limbs(shown)?,
+        };
+        done.flatten()
+            .ok_or_else(|| StageError::Io(io::ErrorKind::UnexpectedEof.into()))
     }
 }
 
@@ -337,11 +335,23 @@ mod tests {
 
     // spec: [service.stage.whole]
     #[tokio::test]
-    async fn too_few_bytes_are_no_update() {
+    async fn another_number_of_bytes_is_no_update_in_memory_and_in_files() {
         let folder = tempfile::tempdir().unwrap();
-        let staging = Staging::open(folder.path().join("staging"), 80, 0).unwrap();
-        let short = staged(&staging, &bytes(9)).await;
-        assert!(short.into_update(10, |_| ()).is_err());
+        for (memory, spill) in [(80, 0), (0, 80)] {
+            let staging = Staging::open(folder.path().join("staging"), memory, spill).unwrap();
+            for (room, limbs, came) in
+                [(72, 9, 9), (72, 10, 9), (72, 8, 9), (72, 9, 8), (72, 9, 10)]
+            {
+                let mut stage = staging.stage(room).await.unwrap();
+                stage.push(&mut [Bytes::from(bytes(came))]).await.unwrap();
+                let shown = stage.whole().into_update(limbs, |_| ()).is_ok();
+                assert_eq!(
+                    shown,
+                    (limbs, came) == (9, 9),
+                    "{limbs} of {came} in {memory}"
+                );
+            }
+        }
     }
 
     // spec: [service.stage.budget] [service.stage.spare]

@@ -6,7 +6,8 @@ use crate::judge::{Stop, broken};
 use crate::kinds::Kind;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use veilsum_learn::job::asked_to_train;
+use veilsum_learn::ModelDigest;
+use veilsum_learn::job::{asked_to_judge, asked_to_train};
 use veilsum_learn::stats::{Inquiry, Parameters, Query};
 
 pub(super) const KINDS: &[Kind] = &[
@@ -19,6 +20,11 @@ pub(super) const KINDS: &[Kind] = &[
         name: "Trained",
         layer: "question",
         run: trained,
+    },
+    Kind {
+        name: "Judged",
+        layer: "question",
+        run: judged,
     },
 ];
 
@@ -39,4 +45,16 @@ fn trained(case: &Case) -> Result<Value, Stop> {
     let i: Trained = case.input()?;
     let task = i.task.0.as_slice().try_into().map_err(broken)?;
     Ok(json!({ "asked": text(asked_to_train(task, i.round, &i.model.0)) }))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Judged {
+    model_digest: Bytes,
+}
+
+fn judged(case: &Case) -> Result<Value, Stop> {
+    let i: Judged = case.input()?;
+    let digest = ModelDigest(i.model_digest.0.as_slice().try_into().map_err(broken)?);
+    Ok(json!({ "asked": text(asked_to_judge(&digest)) }))
 }

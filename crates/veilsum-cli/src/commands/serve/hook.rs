@@ -107,22 +107,23 @@ impl Publisher {
         result: &RoundResult<'_>,
     ) -> Result<(Option<PathBuf>, Option<Stepped>), Failure> {
         let context = result.context;
-        if let Encoding::Float(_) = context.plan.encoding() {
-            let mean = result.mean().map_err(Failure::failed)?;
-            let file = self.write(result, &mean);
-            return Ok((file, self.learn(result.round, &mean)));
+        match context.plan.encoding() {
+            Encoding::Float(_) => {
+                let mean = result.mean().map_err(Failure::failed)?;
+                let file = self.write(result, &mean);
+                Ok((file, self.learn(result.round, &mean)))
+            }
+            Encoding::Integer { .. } => {
+                let seed = context.rotation_seed();
+                let sum = result.integers.sum(&context.plan, &seed);
+                let file = self.write(result, &sum.map_err(Failure::failed)?);
+                if self.driver.is_none() {
+                    return Ok((file, None));
+                }
+                let mean = result.mean().map_err(Failure::failed)?;
+                Ok((file, self.learn(result.round, &mean)))
+            }
         }
-        let sum = result
-            .integers
-            .sum(&context.plan, &context.rotation_seed())
-            .map_err(Failure::failed)?;
-        let file = self.write(result, &sum);
-        drop(sum);
-        if self.driver.is_none() {
-            return Ok((file, None));
-        }
-        let mean = result.mean().map_err(Failure::failed)?;
-        Ok((file, self.learn(result.round, &mean)))
     }
 
     fn learn(&mut self, round: Round, mean: &Tensors) -> Option<Stepped> {
