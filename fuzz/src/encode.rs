@@ -126,12 +126,13 @@ fn floats_are_near(plan: &Plan, encoding: &FloatEncoding, sum: &IntegerSum, sent
         }
     }
     let errors = mean.iter().zip(&wanted).map(|(found, wanted)| {
-        // What the element type itself cannot say.
+        // What the element type itself cannot say, of a mean that may be a step larger than what was wanted.
+        let size = wanted.abs().max(found.abs());
         let coarse = match plan.manifest().tensors()[0].dtype {
             Dtype::F64 => 1e-9 * range,
-            Dtype::F32 => wanted.abs() * 2f64.powi(-23) + f64::from(f32::MIN_POSITIVE),
-            Dtype::F16 => wanted.abs() * 2f64.powi(-10) + 2f64.powi(-24),
-            _ => wanted.abs() * 2f64.powi(-7) + f64::from(f32::MIN_POSITIVE),
+            Dtype::F32 => size * 2f64.powi(-23) + f64::from(f32::MIN_POSITIVE),
+            Dtype::F16 => size * 2f64.powi(-10) + 2f64.powi(-24),
+            _ => size * 2f64.powi(-7) + f64::from(f32::MIN_POSITIVE),
         };
         ((found - wanted).abs() - coarse - 1e-9 * range).max(0.0)
     });
